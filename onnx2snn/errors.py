@@ -1,0 +1,118 @@
+"""Every error that onnx2snn raises on purpose.
+
+    Onnx2SnnError
+    ├── UsageError            wrong use of a command or function             (exit code 2)
+    │   ├── UnknownNameError  no pass, code or backend of that name
+    │   └── MissingExtraError an optional dependency is not installed
+    ├── InputError            a file or array that cannot be taken           (exit code 1)
+    │   ├── ModelError        an ONNX file that cannot be read
+    │   │   └── UnsupportedOpError
+    │   ├── DataError         a data file (.npz) that does not fit
+    │   └── ArtifactError     a folder that is not a sound artifact
+    ├── GraphError            a graph that breaks a rule of the IR           (exit code 1)
+    │   ├── ConstraintError   a numbered constraint of one op
+    │   └── TextError         IR text that does not parse
+    ├── PassError             a pass cannot do its work on this graph        (exit code 1)
+    └── BackendError          a backend cannot take this network             (exit code 1)
+        └── PluginError       a backend from elsewhere is broken
+
+The place that knows a location adds it with `located`; a message reads outside-in and ends with what was
+expected and what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+
+class Onnx2SnnError(Exception):
+    """Root of all errors raised on purpose; `str()` gives one line for the user."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " > ".join([*self.path[:-1], f"{self.path[-1]}: {self.message}"]) if self.path else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.path)
+
+
+def _rebuild(kind: type[Onnx2SnnError], message: str, path: tuple[str, ...]) -> Onnx2SnnError:
+    error = kind(message)
+    error.path = path
+    return error
+
+
+class UsageError(Onnx2SnnError):
+    """The command or function was called in a way that can never work."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """No pass, code or backend of that name."""
+
+
+class MissingExtraError(UsageError):
+    """An optional dependency is needed; the message names the extra to install."""
+
+
+class InputError(Onnx2SnnError):
+    """Something the user gave cannot be taken."""
+
+
+class ModelError(InputError):
+    """The ONNX file is missing, broken or outside what is understood."""
+
+
+class UnsupportedOpError(ModelError):
+    """The ONNX file holds nodes that no rule reads; the message lists them all."""
+
+
+class DataError(InputError):
+    """A data file does not hold what the network needs."""
+
+
+class ArtifactError(InputError):
+    """A folder is not an artifact, or one that has been damaged."""
+
+
+class GraphError(Onnx2SnnError):
+    """A graph breaks a rule of the IR."""
+
+
+class ConstraintError(GraphError):
+    """A numbered constraint of an op does not hold."""
+
+
+class TextError(GraphError):
+    """IR text that does not parse; the message gives line and column."""
+
+
+class PassError(Onnx2SnnError):
+    """A pass cannot do its work on this graph."""
+
+
+class BackendError(Onnx2SnnError):
+    """A backend cannot take this network."""
+
+
+class PluginError(BackendError):
+    """A backend from another package cannot be loaded or clashes with one that is there."""
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Adds `place` in front of the location of every onnx2snn error that passes through."""
+    try:
+        yield
+    except Onnx2SnnError as error:
+        error.path = (place, *error.path)
+        raise

@@ -1,0 +1,233 @@
+"""The graph of ops: the only file that knows networkx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import networkx as nx
+
+from onnx2snn.errors import GraphError, located
+from onnx2snn.ir.op import Op, Shape, same
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The ONNX node that an IR node came from, and the ONNX tensor that holds its value."""
+
+    node: str = ""
+    op: str = ""
+    tensor: str = ""
+
+    def __str__(self) -> str:
+        return f"from {self.op} {self.node!r}" if self.op else "made by a pass"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One named op of a graph with the names of its inputs."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    origin: Origin = Origin()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({type(self.op).__name__}, {self.origin})"
+
+
+class Graph:
+    """A directed acyclic graph of named ops, each with one output.
+
+    Nodes iterate in topological order, ties broken by order of insertion. Shapes leave out the batch axis and are
+    inferred once a node is added, so a node can only be added after its inputs.
+    """
+
+    def __init__(self, name: str = "net") -> None:
+        self.name = name
+        self.outputs: tuple[str, ...] = ()
+        self._edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        self._nodes: dict[str, Node] = {}
+        self._shapes: dict[str, Shape] = {}
+        self._order: list[str] | None = []
+        self._serial = 0
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter([self._nodes[name] for name in self._sorted()])
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._nodes
+
+    def __getitem__(self, name: str) -> Node:
+        try:
+            return self._nodes[name]
+        except KeyError:
+            raise GraphError(f"no node {name!r} in graph {self.name!r}") from None
+
+    def shape(self, name: str) -> Shape:
+        """Shape of a node's output, without the batch axis."""
+        return self._shapes[self[name].name]
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """Nodes that read `name`, in topological order; twice where both inputs read it."""
+        names = [target for _, target in self._edges.out_edges(name)]
+        place = {n: i for i, n in enumerate(self._sorted())}
+        return tuple(self._nodes[n] for n in sorted(names, key=place.__getitem__))
+
+    def of(self, *kinds: type[Op]) -> tuple[Node, ...]:
+        """Nodes whose op is one of `kinds`, in topological order."""
+        return tuple(node for node in self if isinstance(node.op, kinds))
+
+    def equal(self, other: Graph) -> bool:
+        """Whether both graphs have the same nodes (ops, inputs, origins) in the same order and the same outputs."""
+        mine, yours = list(self), list(other)
+        return (
+            self.outputs == other.outputs
+            and [(n.name, n.inputs, n.origin) for n in mine] == [(n.name, n.inputs, n.origin) for n in yours]
+            and all(same(a.op, b.op) for a, b in zip(mine, yours, strict=True))
+        )
+
+    # -- editing ------------------------------------------------------------------------------------------------
+
+    def add(self, name: str, op: Op, inputs: Sequence[str] = (), origin: Origin = Origin()) -> str:  # noqa: B008
+        """Adds a node after its inputs and returns its name; raises `GraphError` where it does not fit."""
+        if name in self._nodes:
+            raise GraphError(f"node {name!r} exists already in graph {self.name!r}")
+        self._put(Node(name, op, tuple(inputs), origin))
+        if self._order is not None:
+            self._order.append(name)
+        return name
+
+    def replace(self, name: str, op: Op, inputs: Sequence[str] | None = None) -> None:
+        """Gives node `name` another op and, where given, other inputs; shapes after it follow."""
+        node, shape = self[name], self.shape(name)
+        self._edges.remove_edges_from([edge[:2] for edge in list(self._edges.in_edges(name))])
+        self._put(replace(node, op=op, inputs=node.inputs if inputs is None else tuple(inputs)))
+        if inputs is not None:
+            self._order = None
+        if self.shape(name) != shape:
+            for consumer in self.consumers(name):
+                self.replace(consumer.name, consumer.op)
+
+    def insert_before(self, name: str, op: Op, new: str, slot: int = 0) -> str:
+        """Puts a new node on the edge that feeds input `slot` of node `name`."""
+        node = self[name]
+        made = self.add(self.fresh(new), op, (node.inputs[slot],))
+        self.replace(name, node.op, [made if i == slot else source for i, source in enumerate(node.inputs)])
+        return made
+
+    def remove(self, name: str, use: str) -> None:
+        """Removes node `name`; whoever read it reads `use` instead."""
+        for consumer in {c.name for c in self.consumers(name)}:
+            node = self[consumer]
+            self.replace(consumer, node.op, [use if source == name else source for source in node.inputs])
+        self.outputs = tuple(use if output == name else output for output in self.outputs)
+        self._edges.remove_node(name)
+        del self._nodes[name], self._shapes[name]
+        self._order = None
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a node another name, everywhere."""
+        if new in self._nodes:
+            raise GraphError(f"node {new!r} exists already in graph {self.name!r}")
+        node = self[name]
+        self.add(new, node.op, node.inputs, node.origin)
+        self.remove(name, new)
+
+    def annotate(self, name: str, origin: Origin) -> None:
+        """Says where a node came from."""
+        self._nodes[name] = replace(self[name], origin=origin)
+
+    def fresh(self, name: str) -> str:
+        """`name`, or `name.2`, `name.3` ... where it is taken."""
+        candidate, count = name, 1
+        while candidate in self._nodes:
+            count += 1
+            candidate = f"{name}.{count}"
+        return candidate
+
+    def prune(self) -> None:
+        """Removes nodes that no output depends on, except inputs."""
+        needed: set[str] = set()
+        for output in self.outputs:
+            needed |= nx.ancestors(self._edges, output) | {output}
+        for name in reversed(self._sorted()):
+            if name not in needed and self[name].op.arity != 0:
+                self._edges.remove_node(name)
+                del self._nodes[name], self._shapes[name]
+        self._order = None
+
+    def copy(self) -> Graph:
+        """An independent graph with the same (immutable) nodes."""
+        other = Graph(self.name)
+        other.outputs = self.outputs
+        other._edges = self._edges.copy()
+        other._nodes = dict(self._nodes)
+        other._shapes = dict(self._shapes)
+        other._order = None if self._order is None else list(self._order)
+        other._serial = self._serial
+        return other
+
+    def rebuilt(self, change: Callable[[Graph, Node], str | None]) -> Graph:
+        """A new graph from node to node: `change(new, node)` adds what stands for `node` and returns its name.
+
+        The node it is given reads nodes of the new graph; None stands for "as it was".
+        """
+        made = Graph(self.name)
+        names: dict[str, str] = {}
+        for node in self:
+            moved = replace(node, inputs=tuple(names[source] for source in node.inputs))
+            names[node.name] = change(made, moved) or made.add(moved.name, moved.op, moved.inputs, moved.origin)
+        made.outputs = tuple(names[output] for output in self.outputs)
+        return made
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _put(self, node: Node) -> None:
+        with located(f"{node}"):
+            for source in node.inputs:
+                if source not in self._nodes:
+                    raise GraphError(f"input {source!r} is not in graph {self.name!r}")
+            self._shapes[node.name] = _infer(node, [self._shapes[s] for s in node.inputs])
+        self._nodes[node.name] = node
+        if node.name not in self._edges:
+            self._edges.add_node(node.name, serial=self._serial)
+            self._serial += 1
+        for slot, source in enumerate(node.inputs):
+            self._edges.add_edge(source, node.name, key=slot)
+
+    def _sorted(self) -> list[str]:
+        if self._order is None:
+            serial = self._edges.nodes
+            try:
+                order = nx.lexicographical_topological_sort(self._edges, key=lambda n: serial[n]["serial"])
+                self._order = list(order)
+            except nx.NetworkXUnfeasible:
+                raise GraphError(f"graph {self.name!r} has a cycle") from None
+        return self._order
+
+
+def _infer(node: Node, shapes: Iterable[Shape]) -> Shape:
+    shapes = list(shapes)
+    arity = node.op.arity
+    if (arity is None and not shapes) or (arity is not None and len(shapes) != arity):
+        raise GraphError(f"{arity or 'one or more'} inputs expected, found {len(shapes)}")
+    return node.op.infer(*shapes)
+
+
+def verify(graph: Graph) -> None:
+    """Checks a whole graph again: acyclic, every shape as inferred, outputs there; raises `GraphError`."""
+    if not graph.outputs:
+        raise GraphError(f"graph {graph.name!r} has no outputs")
+    for output in graph.outputs:
+        _ = graph[output]
+    for node in graph:
+        with located(f"{node}"):
+            found = _infer(node, [graph.shape(source) for source in node.inputs])
+            if found != graph.shape(node.name):
+                raise GraphError(f"shape {found} expected, found {graph.shape(node.name)}")

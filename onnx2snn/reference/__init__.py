@@ -1,0 +1,26 @@
+"""The living definition of every op in NumPy: float64, or exact integers; slow and clear."""
+
+from onnx2snn.reference.drive import constant_nodes, cut, part
+from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
+from onnx2snn.reference.network import evaluate
+from onnx2snn.reference.neurons import FIRE, State, start, step
+from onnx2snn.reference.spiking import Run, run, settle_bound
+
+__all__ = [
+    "FIRE",
+    "FUNCTIONS",
+    "Run",
+    "State",
+    "apply",
+    "constant_nodes",
+    "counts_of",
+    "cut",
+    "evaluate",
+    "exact",
+    "part",
+    "round_to",
+    "run",
+    "settle_bound",
+    "start",
+    "step",
+]

@@ -1,0 +1,138 @@
+"""A spiking network run step by step, the whole network at every tick: slow, clear, exact in integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from onnx2snn.errors import GraphError, located
+from onnx2snn.ir import Graph, Node
+from onnx2snn.ir.op import Array
+from onnx2snn.ir.ops import Add, Affine, Concat, Conv, Dense, Input, MaxPool, Neuron, Readout
+from onnx2snn.reference import neurons
+from onnx2snn.reference.drive import constant_nodes, part
+from onnx2snn.reference.functions import apply, exact
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a simulation returns.
+
+    output: (batch, *features), the readout after the last step.  steps: ticks until the last spike, at least the
+    inject steps.  counts: net spikes of every neuron population by node name, (batch, *features) int64.
+    spikes: number of spikes of either sign by node name, over the batch.
+    """
+
+    output: Array
+    steps: int
+    counts: dict[str, Array]
+    spikes: dict[str, int]
+
+
+def settle_bound(graph: Graph, steps: int) -> int:
+    """Settle steps after which every bounded neuron is silent for certain.
+
+    Once its input is still, a neuron with count range [lo, hi] needs at most hi - lo more steps, and populations
+    come to rest one after the other: the bound is the sum of hi - lo along the longest path (`steps` where a
+    neuron has no upper bound).
+    """
+    depth: dict[str, int] = {}
+    for node in graph:
+        depth[node.name] = max((depth[source] for source in node.inputs), default=0)
+        if isinstance(node.op, Neuron):
+            low, high = node.op.range
+            depth[node.name] += (steps if high is None else high) - low
+    return max(depth.values())
+
+
+def run(graph: Graph, x: Array, steps: int, settle: int | None = None) -> Run:
+    """Runs `x` (batch, *input shape) for `steps` inject steps and `settle` more; None: until the network is silent."""
+    network = _Network(graph, x, steps)
+    last = steps
+    limit = steps + (settle_bound(graph, steps) if settle is None else settle)
+    for tick in range(limit):
+        if network.tick(tick):
+            last = max(last, tick + 1)
+        elif settle is None and tick >= steps:
+            break
+    states = network.states
+    return Run(
+        output=network.output(),
+        steps=last if settle is None else limit,
+        counts={name: state.n for name, state in states.items()},
+        spikes={name: int(state.spikes.sum()) for name, state in states.items()},
+    )
+
+
+class _Network:
+    def __init__(self, graph: Graph, x: Array, steps: int) -> None:
+        self.graph, self.steps = graph, steps
+        self.constant = constant_nodes(graph)
+        self.now: dict[str, Array] = {}  # constant nodes: their total; others: their value at this tick
+        self.sums: dict[str, Array] = {}  # running sums: readouts and max pools
+        self.states: dict[str, neurons.State] = {}
+        for node in graph:
+            with located(f"{node}"):
+                self._prepare(node, x)
+
+    def _prepare(self, node: Node, x: Array) -> None:
+        op = node.op
+        shape = (len(x), *self.graph.shape(node.name))
+        if isinstance(op, Input):
+            self.now[node.name] = x.astype(np.float64)
+        elif node.name in self.constant and not isinstance(op, Readout):
+            self.now[node.name] = apply(op, *(self.now[source] for source in node.inputs))
+        elif isinstance(op, Neuron):
+            self.states[node.name] = neurons.start(op, shape)
+        elif isinstance(op, (Conv, Dense)) and op.bias is not None or isinstance(op, Affine) and op.shift is not None:
+            raise GraphError("a linear op between neurons carries a constant; pass collect-bias moves it")
+
+    def tick(self, tick: int) -> bool:
+        """Runs one tick; says whether any neuron fired."""
+        fired = False
+        for node in self.graph:
+            with located(f"{node}"):
+                if isinstance(node.op, Neuron):
+                    spikes = self._neuron(node, node.op, tick)
+                    self.now[node.name] = spikes
+                    fired |= bool(spikes.any())
+                elif isinstance(node.op, Readout) or node.name not in self.constant:
+                    self.now[node.name] = self._linear(node, tick)
+        return fired
+
+    def _arriving(self, name: str, tick: int) -> Array:
+        value = self.now[name]
+        return part(value, tick, self.steps) if name in self.constant else value
+
+    def _neuron(self, node: Node, op: Neuron, tick: int) -> Array:
+        (source,) = node.inputs
+        current, constant = self.now[source] * (1 << op.shift), exact(op.bias)
+        if source in self.constant:
+            current = part(current + constant, tick, self.steps)
+        else:
+            current = current + part(constant, tick, self.steps)
+        return neurons.step(op, self.states[node.name], current)
+
+    def _linear(self, node: Node, tick: int) -> Array:
+        inputs = [self._arriving(source, tick) for source in node.inputs]
+        if isinstance(node.op, (Add, Concat)):
+            return apply(node.op, *inputs)
+        if isinstance(node.op, (MaxPool, Readout)):
+            return self._accumulate(node, inputs[0])
+        return apply(node.op, *inputs)
+
+    def _accumulate(self, node: Node, current: Array) -> Array:
+        before = self.sums.get(node.name)
+        after = current if before is None else before + current
+        self.sums[node.name] = after
+        if isinstance(node.op, Readout):
+            return after
+        return apply(node.op, after) - (0 if before is None else apply(node.op, before))
+
+    def output(self) -> Array:
+        (name,) = self.graph.outputs
+        op = self.graph[name].op
+        if not isinstance(op, Readout):
+            raise GraphError(f"the output {name!r} is a {op.name}, a readout expected")
+        return apply(op, self.sums[name])
