@@ -24,6 +24,8 @@ class Neuron(Op):
     All four arrays are integers (exact arithmetic) or all are real.
     (C1) theta > 0 and value > 0.  (C2) arrays are finite and broadcast to the input.
     (C3) shift >= 0, and 0 in a real-valued neuron.  (C4) arrays are all integer or all real.
+    ties: where a charge exactly half-way between two counts belongs. A bounded tracer obeys it at every step; the
+    other neurons have nothing to obey it with, send ties upward, and honour it only through a v0 chosen for it.
     """
 
     code: ClassVar[str]  #: name of the code that this neuron belongs to
@@ -34,6 +36,7 @@ class Neuron(Op):
     bias: Array
     value: Array
     shift: int = 0
+    ties: Ties = "up"
 
     @property
     def integer(self) -> bool:
@@ -115,7 +118,6 @@ class STBIF(Neuron):
     exact: ClassVar[bool] = True
     lo: int = 0
     hi: int
-    ties: Ties = "up"
 
     @property
     def range(self) -> tuple[int, int | None]:

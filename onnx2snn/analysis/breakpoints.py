@@ -1,0 +1,99 @@
+"""Breakpoints: the accumulator values at which a staircase climbs, in exact arithmetic.
+
+For a value z = unit * a + offset with whole a, step k of the staircase is reached from a = b_k on:
+n(a) >= k  <=>  a >= b_k.  Rounding half to even takes a tie (k - 1/2) upward only for even k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from onnx2snn.ir import Array
+from onnx2snn.ir.ops import Rounding
+
+DOUBT = 1e-6  #: nearer than this to a whole number, float64 does not decide
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A staircase over a lattice, channel by channel; all arrays flat (channels,).
+
+    unit, offset, scale: float64, the numbers themselves count as exact.  low, high: int64 range of the accumulator.
+    """
+
+    unit: Array
+    offset: Array
+    scale: Array
+    low: Array
+    high: Array
+    lo: int
+    hi: int
+    rounding: Rounding
+
+    def breakpoints(self) -> Array:
+        """b_k for k = lo + 1 ... hi, int64 (channels, hi - lo)."""
+        return breakpoints(self.unit, self.offset, self.scale, self.lo, self.hi, self.rounding)
+
+
+def breakpoints(
+    unit: Array,
+    offset: Array,
+    scale: Array,
+    lo: int,
+    hi: int,
+    rounding: Rounding,
+    beside: tuple[Array, int] | None = None,
+) -> Array:
+    """The least whole a with clip(round((unit a + offset) / scale), lo, hi) >= k, for k = lo + 1 ... hi.
+
+    beside: the unit (channels,) and the count of another branch, whose product adds to the offset.
+    unit > 0, offset, scale > 0: float64 (channels,). Returns int64 (channels, hi - lo). Decided in float64 where
+    that is safe and in rational arithmetic where it is near a tie.
+    """
+    counts = np.arange(lo + 1, hi + 1)
+    other, count = beside or (np.zeros_like(unit), 0)
+    place = ((counts - 0.5) * scale[:, None] - (offset + other * count)[:, None]) / unit[:, None]
+    if np.abs(place).max(initial=0) > 2**52:
+        raise OverflowError("breakpoints beyond 2^52")
+    result = np.ceil(place).astype(np.int64)
+    margin = DOUBT * np.maximum(1.0, np.abs((offset + other * count) / unit))[:, None]
+    for row, column in zip(*np.nonzero(np.abs(place - np.rint(place)) < margin), strict=True):
+        k = int(counts[column])
+        constant = Fraction(offset[row]) + Fraction(other[row]) * count
+        exact = (Fraction(2 * k - 1, 2) * Fraction(scale[row]) - constant) / Fraction(unit[row])
+        least = -(-exact.numerator // exact.denominator)
+        strict = rounding == "half-even" and k % 2 == 1
+        result[row, column] = least + (1 if strict and exact == least else 0)
+    return result
+
+
+def table_breakpoints(theta: Array, v0: Array, shift: int, lo: int, hi: int, ties_even: bool) -> Array:
+    """The accumulator values at which an integer neuron (theta, v0, 2^shift a) climbs; int64 (channels, hi - lo).
+
+    n >= k  <=>  2^shift a + v0 >= k theta, or > for odd k where ties go to the even count. v0 includes the bias.
+    """
+    counts = np.arange(lo + 1, hi + 1)
+    need = counts * theta[:, None] - v0[:, None]
+    if ties_even:
+        need = need + (counts % 2 == 1)
+    return -(-need >> shift)
+
+
+def count_error(truth: Array, table: Array, low: Array, high: Array) -> int:
+    """The largest difference in counts between two sets of breakpoints over accumulators in [low, high]."""
+    worst = 0
+    for row in np.nonzero((truth != table).any(axis=1))[0]:
+        places = np.unique(np.concatenate([truth[row], table[row], [low[row]]]))
+        places = places[(places >= low[row]) & (places <= high[row])]
+        difference = np.searchsorted(truth[row], places, "right") - np.searchsorted(table[row], places, "right")
+        worst = max(worst, int(np.abs(difference).max(initial=0)))
+    return worst
+
+
+def proven(truth: Array, table: Array, low: Array, high: Array) -> Array:
+    """Which breakpoints agree, bool like them: equal, or both never or both always passed within [low, high]."""
+    floor, ceiling = low[:, None], high[:, None] + 1
+    return np.clip(truth, floor, ceiling) == np.clip(table, floor, ceiling)

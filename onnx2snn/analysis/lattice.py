@@ -1,0 +1,208 @@
+"""Where integer counts go: the lattice on which every value of a quantised network lies.
+
+Between two staircases all ops are linear, so a value is `unit * a` with a whole number a, the accumulator, that
+integer weights make of spike counts. This analysis finds unit and range of a for every node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from onnx2snn.errors import located
+from onnx2snn.ir import Array, Graph, Node, Shape
+from onnx2snn.ir.ops import (
+    Add,
+    Affine,
+    Concat,
+    Conv,
+    Dense,
+    Encoder,
+    Input,
+    MaxPool,
+    Neuron,
+    Readout,
+    Reshape,
+    Staircase,
+    SumPool,
+)
+from onnx2snn.reference import apply
+from onnx2snn.table import Table
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The values unit * a of one node, a whole, low <= a <= high.
+
+    unit: float64, low and high: int64, all broadcastable to the node's features.
+    at: name of the node whose accumulator a is; nodes that only rescale share it.
+    """
+
+    unit: Array
+    low: Array
+    high: Array
+    at: str
+
+
+@dataclass(frozen=True)
+class NoLattice:
+    """Why a node's values lie on no lattice that is known; `analog` where a real-valued input reaches it."""
+
+    reason: str
+    analog: bool = False
+
+
+Place = Lattice | NoLattice
+LATTICE: Table[Callable[..., Place]] = Table("the lattice analysis")
+
+
+def lattices(graph: Graph, steps: int = 0) -> dict[str, Place]:
+    """The lattice of every node of a graph of staircases or neurons whose linear ops carry no constants.
+
+    steps: the most spikes that a neuron without upper bound emits.
+    """
+    places: dict[str, Place] = {}
+    for node in graph:
+        with located(f"{node}"):
+            places[node.name] = _place(graph, node, [places[source] for source in node.inputs], steps)
+    return places
+
+
+def _place(graph: Graph, node: Node, arriving: list[Place], steps: int) -> Place:
+    op = node.op
+    if isinstance(op, Input):
+        return NoLattice("the input is real-valued", analog=True)
+    if isinstance(op, (Staircase, Encoder)):
+        return Lattice(np.asarray(op.scale if isinstance(op, Staircase) else op.value, np.float64), np.int64(op.lo), np.int64(op.hi), node.name)
+    if isinstance(op, Neuron):
+        low, high = op.range
+        return Lattice(np.asarray(op.value, np.float64), np.int64(low), np.int64(steps if high is None else high), node.name)
+    known = [place for place in arriving if isinstance(place, Lattice)]
+    if len(known) < len(arriving):
+        return next(place for place in arriving if isinstance(place, NoLattice))
+    shapes = [graph.shape(source) for source in node.inputs]
+    return LATTICE[type(op)](node, known, shapes)
+
+
+def full(array: Array, shape: Shape) -> Array:
+    """The array broadcast to a batch of one."""
+    return np.broadcast_to(array, shape)[None]
+
+
+def shrink(array: Array) -> Array:
+    """The smallest array that broadcasts to the same: axes along which nothing changes get size one."""
+    for axis in range(array.ndim):
+        if array.shape[axis] > 1 and not np.ptp(array, axis=axis).any():
+            array = array.take([0], axis=axis)
+    return array.reshape(()) if array.size == 1 else array
+
+
+@LATTICE.rule(Conv, Dense)
+def _weighted(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    op, (source,), (shape,) = node.op, arriving, shapes
+    assert isinstance(op, (Conv, Dense))
+    if op.weight.dtype.kind != "i":
+        return NoLattice("its weights are real-valued")
+    unit = _uniform_input(op, source.unit, shape)
+    if unit is None:
+        return NoLattice("its input channels have unequal scales")
+    bare = replace(op, scale=None, bias=None)
+    low, high = interval(bare, source.low, source.high, shape)
+    scale = np.ones(len(op.weight)) if op.scale is None else op.scale
+    column = (-1,) + (1,) * (op.weight.ndim - 2) if isinstance(op, Conv) else (-1,)
+    return Lattice(unit * scale.reshape(column), low, high, node.name)
+
+
+def _uniform_input(op: Conv | Dense, unit: Array, shape: Shape) -> Array | None:
+    """The unit of every output channel's inputs: one number, or in a depthwise convolution one a channel."""
+    unit = shrink(np.asarray(unit, np.float64))
+    if unit.size == 1:
+        return unit.reshape(())
+    depthwise = isinstance(op, Conv) and op.groups == shape[0] and unit.shape[1:] == (1,) * (len(shape) - 1)
+    return np.repeat(unit, len(op.weight) // shape[0], axis=0) if depthwise else None
+
+
+def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[Array, Array]:
+    """Least and greatest output of integer weights for inputs in [low, high], per channel."""
+    plus, minus = replace(op, weight=np.maximum(op.weight, 0)), replace(op, weight=np.minimum(op.weight, 0))
+    lows, highs = full(np.asarray(low, np.int64), shape), full(np.asarray(high, np.int64), shape)
+    least = (apply(plus, lows) + apply(minus, highs))[0]
+    most = (apply(plus, highs) + apply(minus, lows))[0]
+    axes = tuple(range(1, least.ndim)) if isinstance(op, Conv) else ()
+    return least.min(axis=axes, keepdims=True), most.max(axis=axes, keepdims=True)
+
+
+@LATTICE.rule(Affine)
+def _affine(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    op, (source,) = node.op, arriving
+    assert isinstance(op, Affine)
+    if op.scale is None:
+        return source
+    if op.scale.dtype.kind == "i":
+        ends = source.low * op.scale, source.high * op.scale
+        return Lattice(source.unit, np.minimum(*ends), np.maximum(*ends), node.name)
+    if (op.scale > 0).all():
+        return replace(source, unit=source.unit * op.scale)
+    if (op.scale == 0).any():
+        return NoLattice("an affine op has scale zero")
+    sign = np.sign(op.scale).astype(np.int64)
+    low, high = np.minimum(source.low * sign, source.high * sign), np.maximum(source.low * sign, source.high * sign)
+    return Lattice(source.unit * np.abs(op.scale), low, high, node.name)
+
+
+@LATTICE.rule(Add)
+def _add(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    low, high = sum(place.low for place in arriving), sum(place.high for place in arriving)
+    if not all(np.array_equal(shrink(np.asarray(p.unit)), shrink(np.asarray(arriving[0].unit))) for p in arriving):
+        return NoLattice("its branches have unequal scales")
+    return Lattice(arriving[0].unit, np.asarray(low), np.asarray(high), node.name)
+
+
+@LATTICE.rule(Concat)
+def _concat(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    assert isinstance(node.op, Concat)
+
+    def side_by_side(arrays: list[Array]) -> Array:
+        return shrink(apply(node.op, *(full(a, s) for a, s in zip(arrays, shapes, strict=True)))[0])
+
+    unit, low, high = (side_by_side([getattr(p, f) for p in arriving]) for f in ("unit", "low", "high"))
+    return Lattice(unit, low, high, node.name)
+
+
+@LATTICE.rule(Reshape)
+def _reshape(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    assert isinstance(node.op, Reshape)
+    target = node.op.shape
+    unit, low, high = (shrink(full(getattr(arriving[0], f), shapes[0]).reshape(target)) for f in ("unit", "low", "high"))
+    return Lattice(unit, low, high, node.name)
+
+
+@LATTICE.rule(SumPool, MaxPool)
+def _pool(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    (source,), (shape,) = arriving, shapes
+    if np.asarray(source.unit).ndim and any(size != 1 for size in shrink(np.asarray(source.unit)).shape[1:]):
+        return NoLattice("scales differ within a channel")
+    low, high = (shrink(apply(node.op, full(a, shape))[0]) for a in (source.low, source.high))
+    return Lattice(source.unit, low, high, node.name)
+
+
+@LATTICE.rule(Readout)
+def _readout(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    return arriving[0]
+
+
+def whole_ratios(units: Array, limit: int = 4096) -> Array | None:
+    """Whole multipliers m with units = base * m exactly for one base, m up to `limit`; None where there are none."""
+    base = Fraction(float(units.min()))
+    ratios = [Fraction(float(u)) / base for u in units.ravel()]
+    common = int(np.lcm.reduce([min(r.denominator, limit + 1) for r in ratios]))
+    whole = [r * common for r in ratios]
+    if common > limit or any(w.denominator != 1 or w > limit for w in whole):
+        return None
+    return np.array([int(w) for w in whole], dtype=np.int64).reshape(units.shape)
+
+
+Places = Mapping[str, Place]

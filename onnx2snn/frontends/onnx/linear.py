@@ -1,0 +1,89 @@
+"""Conv, Gemm and MatMul."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from onnx2snn.errors import ModelError
+from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, integers, rule
+from onnx2snn.frontends.onnx.symbols import Constant, Symbol, Weights
+from onnx2snn.frontends.onnx.windows import padding
+from onnx2snn.ir.op import Array
+from onnx2snn.ir.ops import Conv, Dense
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+
+@rule("Conv")
+def _conv(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | None = None) -> Symbol:
+    source = feature(x)
+    weight, scale = weight_and_scale(w, 0)
+    rank = weight.ndim - 2
+    if rank < 1:
+        raise ModelError(f"weight of at least 3 axes expected, found shape {weight.shape}")
+    kernel = weight.shape[2:]
+    if integers(attribute(node, "kernel_shape"), kernel) != kernel:
+        raise ModelError(f"kernel_shape {attribute(node, 'kernel_shape')} does not fit weight {weight.shape}")
+    strides = integers(attribute(node, "strides"), (1,) * rank)
+    dilations = integers(attribute(node, "dilations"), (1,) * rank)
+    pads = padding(node, reader.shape(source)[1:], kernel, strides, dilations)
+    op = Conv(
+        weight=weight,
+        scale=scale,
+        bias=_bias(b, weight.shape[0]),
+        strides=strides,
+        pads=pads,
+        dilations=dilations,
+        groups=int(attribute(node, "group", 1)),
+    )
+    return reader.add(op, source)
+
+
+@rule("Gemm")
+def _gemm(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol, c: Symbol | None = None) -> Symbol:
+    source = feature(a, "A")
+    if attribute(node, "transA", 0):
+        raise ModelError("transA = 0 expected, found 1")
+    if len(reader.shape(source)) != 1:
+        raise ModelError(f"a flat input (batch, features) expected, found {reader.shape(source)}")
+    transposed = bool(attribute(node, "transB", 0))
+    weight, scale = weight_and_scale(b, 0 if transposed else 1)
+    if not transposed:
+        weight = weight.T
+    alpha, beta = float(attribute(node, "alpha", 1.0)), float(attribute(node, "beta", 1.0))
+    bias = _bias(c, weight.shape[0])
+    if alpha != 1.0:
+        weight, scale = (weight, scale * alpha) if scale is not None else (weight * alpha, None)
+    return reader.add(Dense(weight=weight, scale=scale, bias=None if bias is None else bias * beta), source)
+
+
+@rule("MatMul")
+def _matmul(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
+    source = feature(a, "left operand")
+    weight, scale = weight_and_scale(b, 1)
+    if weight.ndim != 2:
+        raise ModelError(f"a constant matrix as right operand expected, found shape {weight.shape}")
+    return reader.add(Dense(weight=weight.T, scale=scale), source)
+
+
+def weight_and_scale(symbol: Symbol | None, out_axis: int) -> tuple[Array, Array | None]:
+    """Integer weights with one scale for each output channel, or real weights and None."""
+    if isinstance(symbol, Weights) and (symbol.scale.size == 1 or symbol.axis == out_axis):
+        small = abs(symbol.codes).max(initial=0) <= 127
+        codes = symbol.codes.astype(np.int8) if small else symbol.codes
+        return codes, np.broadcast_to(symbol.scale, (codes.shape[out_axis],)).astype(np.float64)
+    if isinstance(symbol, (Constant, Weights)):
+        return constant(symbol, "weight").astype(np.float64), None
+    raise ModelError("constant weights expected, found weights that depend on the input")
+
+
+def _bias(symbol: Symbol | None, channels: int) -> Array | None:
+    if symbol is None:
+        return None
+    values = constant(symbol, "bias").astype(np.float64)
+    if values.size not in (1, channels):
+        raise ModelError(f"bias of shape ({channels},) expected, found {values.shape}")
+    return np.broadcast_to(values.reshape(-1), (channels,))

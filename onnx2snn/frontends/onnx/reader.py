@@ -1,0 +1,221 @@
+"""ONNX graph to IR graph, node by node, through one table of rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onnx2snn.errors import ModelError, UnsupportedOpError, located
+from onnx2snn.frontends.onnx.load import load_model
+from onnx2snn.frontends.onnx.symbols import Codes, Constant, Feature, Symbol, Weights
+from onnx2snn.ir import Graph, Origin
+from onnx2snn.ir.op import Array, Op, Shape
+from onnx2snn.ir.ops import Input
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+Rule = Callable[..., Symbol]
+RULES: dict[tuple[str, str], Rule] = {}
+
+
+def rule(*names: str, domain: str = "") -> Callable[[Rule], Rule]:
+    """Registers how ONNX ops of these names are read: `rule(reader, node, *input symbols) -> output symbol`."""
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            if (domain, name) in RULES:
+                raise ValueError(f"a second rule for {domain}:{name}")
+            RULES[domain, name] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Record:
+    """One ONNX node and the IR node it went into ("" where it became a constant)."""
+
+    node: str
+    op: str
+    domain: str
+    into: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a frontend returns: the graph of ANN ops and a record of every ONNX node."""
+
+    graph: Graph
+    records: tuple[Record, ...]
+
+
+def read_onnx(path: Path) -> Reading:
+    """Reads an ONNX file into a graph of ANN ops.
+
+    Raises `ModelError` for a file that cannot be taken and `UnsupportedOpError`, naming every node, op and domain,
+    where the graph holds ops that no rule reads.
+    """
+    model = load_model(path)
+    with located(str(path)):
+        _refuse_unknown(model)
+        return Reader(model).read(path.stem)
+
+
+def unknown_nodes(model: onnx_ir.Model) -> list[onnx_ir.Node]:
+    """Nodes that no rule reads."""
+    return [node for node in model.graph if _key(node) not in RULES]
+
+
+def _refuse_unknown(model: onnx_ir.Model) -> None:
+    unknown = unknown_nodes(model)
+    if not unknown:
+        return
+    opsets = {domain or "ai.onnx": version for domain, version in model.opset_imports.items()}
+    places = [
+        f"node {node.name or node.outputs[0].name!r} op {node.op_type} (domain {_domain(node)}, opset {opsets.get(_domain(node), '?')})"
+        for node in unknown
+    ]
+    supported = ", ".join(sorted(name if not domain else f"{domain}:{name}" for domain, name in RULES))
+    raise UnsupportedOpError(f"unsupported {'; '.join(places)}. Supported ops: {supported}")
+
+
+def _domain(node: onnx_ir.Node) -> str:
+    return node.domain or "ai.onnx"
+
+
+def _key(node: onnx_ir.Node) -> tuple[str, str]:
+    return ("" if node.domain == "ai.onnx" else node.domain, node.op_type)
+
+
+class Reader:
+    """Holds the graph being made and what every ONNX value stands for."""
+
+    def __init__(self, model: onnx_ir.Model) -> None:
+        self.model = model
+        self.graph = Graph()
+        self.symbols: dict[onnx_ir.Value, Symbol] = {}
+        self.node: onnx_ir.Node | None = None
+
+    def read(self, name: str) -> Reading:
+        """Reads the whole graph."""
+        self.graph.name = _clean(name)
+        self._input()
+        for value in self.model.graph.initializers.values():
+            if value.const_value is not None:
+                self.symbols[value] = Constant(value.const_value.numpy())
+        records = [self._node(node) for node in self.model.graph]
+        self._output()
+        return Reading(self.graph, tuple(records))
+
+    def add(self, op: Op, *sources: Feature) -> Feature:
+        """Adds an IR node for the ONNX node being read."""
+        assert self.node is not None
+        name = self.graph.fresh(_clean(self.node.name or self.node.outputs[0].name or self.node.op_type))
+        origin = Origin(self.node.name or "", self.node.op_type, self.node.outputs[0].name or "")
+        return Feature(self.graph.add(name, op, [source.name for source in sources], origin))
+
+    def shape(self, feature: Feature) -> Shape:
+        """Shape of a feature without the batch axis."""
+        return self.graph.shape(feature.name)
+
+    def _input(self) -> None:
+        inputs = [v for v in self.model.graph.inputs if v.name not in self.model.graph.initializers]
+        if len(inputs) != 1:
+            raise ModelError(f"one input expected, found {len(inputs)}: {', '.join(str(v.name) for v in inputs)}")
+        (value,) = inputs
+        with located(f"input {value.name!r}"):
+            shape = _static_shape(value)
+            if value.dtype is None or value.dtype.name not in ("FLOAT", "FLOAT16", "DOUBLE"):
+                raise ModelError(f"floating-point input expected, found {value.dtype}")
+        name = self.graph.add(self.graph.fresh(_clean(value.name or "input")), Input(shape=shape), (), Origin("", "Input", value.name or ""))
+        self.symbols[value] = Feature(name)
+
+    def _node(self, node: onnx_ir.Node) -> Record:
+        self.node = node
+        with located(f"node {node.name or node.outputs[0].name!r} ({node.op_type})"):
+            inputs = [None if value is None else self._symbol(value) for value in node.inputs]
+            if len(node.outputs) > 1 and any(out.uses() or out.is_graph_output() for out in node.outputs[1:]):
+                raise ModelError("only the first output can be used")
+            symbol = RULES[_key(node)](self, node, *inputs)
+        self.symbols[node.outputs[0]] = symbol
+        source = symbol.source if isinstance(symbol, Codes) else symbol
+        into = source.name if isinstance(source, Feature) else ""
+        return Record(node.name or node.outputs[0].name or "", node.op_type, _domain(node), into)
+
+    def _symbol(self, value: onnx_ir.Value) -> Symbol:
+        if value not in self.symbols:
+            raise ModelError(f"input {value.name!r} is made by no node, input or initialiser")
+        return self.symbols[value]
+
+    def _output(self) -> None:
+        outputs = list(self.model.graph.outputs)
+        if len(outputs) != 1:
+            raise ModelError(f"one output expected, found {len(outputs)}: {', '.join(str(v.name) for v in outputs)}")
+        symbol = self._symbol(outputs[0])
+        if not isinstance(symbol, Feature):
+            raise ModelError(f"output {outputs[0].name!r} must depend on the input and be dequantised")
+        self.graph.outputs = (symbol.name,)
+        self.graph.prune()
+
+
+def _static_shape(value: onnx_ir.Value) -> Shape:
+    if value.shape is None or len(value.shape) < 2:
+        raise ModelError("a shape (batch, ...) expected, found " + str(value.shape))
+    sizes = list(value.shape)[1:]
+    if not all(isinstance(size, int) for size in sizes):
+        raise ModelError(f"fixed sizes after the batch axis expected, found {value.shape}; export with a fixed input size")
+    return tuple(int(size) for size in sizes)  # type: ignore[arg-type]
+
+
+def _clean(name: str) -> str:
+    text = re.sub(r"[^\w.-]", ".", name).strip(".-")
+    return re.sub(r"\.{2,}", ".", text) or "node"
+
+
+# -- what the rules share -----------------------------------------------------------------------------------------
+
+
+def attribute(node: onnx_ir.Node, name: str, default: Any = None) -> Any:
+    """The value of an attribute, or `default`."""
+    found = node.attributes.get(name)
+    return default if found is None else found.value
+
+
+def feature(symbol: Symbol | None, what: str = "input") -> Feature:
+    """The symbol as a feature; raises `ModelError` where it is not one."""
+    if isinstance(symbol, Feature):
+        return symbol
+    kind = "nothing" if symbol is None else {Constant: "a constant", Weights: "a dequantised constant", Codes: "integer codes"}[type(symbol)]
+    raise ModelError(f"{what}: a real-valued feature expected, found {kind}")
+
+
+def constant(symbol: Symbol | None, what: str) -> Array:
+    """The symbol as a known array; raises `ModelError` where its value depends on the input."""
+    if isinstance(symbol, Constant):
+        return symbol.array
+    if isinstance(symbol, Weights):
+        return symbol.dequantised()
+    raise ModelError(f"{what}: a constant expected, found a value that depends on the input")
+
+
+def against_feature(array: Array, shape: Shape, what: str) -> Array:
+    """A constant operand as it broadcasts against a feature of `shape`, the batch axis taken off, as float64."""
+    values = np.asarray(array, np.float64)
+    if values.ndim == len(shape) + 1:
+        if values.shape[0] != 1:
+            raise ModelError(f"{what} {values.shape}: one value for all samples of a batch expected")
+        values = values[0]
+    if values.ndim > len(shape) or np.broadcast_shapes(values.shape, shape) != shape:
+        raise ModelError(f"{what} {array.shape} does not broadcast to {shape}")
+    return values
+
+
+def integers(values: Sequence[int] | None, default: Shape) -> Shape:
+    """An attribute of integers as a tuple."""
+    return default if values is None else tuple(int(v) for v in values)

@@ -1,0 +1,58 @@
+"""ONNX Runtime as the reference: any tensor of the model for a batch of inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from onnx2snn.errors import ModelError, located
+from onnx2snn.ir.op import Array
+
+
+class OnnxRuntime:
+    """A session over an ONNX file that also returns inner tensors.
+
+    Graph optimisation is off, so that what runs is what the file says, rounding for rounding.
+    """
+
+    def __init__(self, path: Path, tensors: tuple[str, ...] = ()) -> None:
+        import onnx
+        import onnxruntime
+
+        proto = onnx.load(str(path))
+        outputs = {value.name for value in proto.graph.output}
+        self.output = proto.graph.output[0].name
+        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in outputs)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 3
+        with located(str(path)):
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # noqa: BLE001  onnxruntime raises many types of its own
+                raise ModelError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
+        self._input = self._session.get_inputs()[0]
+        self.names = (self.output, *(name for name in tensors if name != self.output))
+
+    def run(self, x: Array) -> dict[str, Array]:
+        """All tensors asked for, by name, for a batch; the output comes first."""
+        kind = np.float16 if "float16" in self._input.type else np.float64 if "double" in self._input.type else np.float32
+        fixed = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(x)
+        if fixed == len(x):
+            return self._run(x.astype(kind))
+        pieces = [self._run(piece) for piece in _pieces(x.astype(kind), fixed)]
+        return {name: np.concatenate([piece[name] for piece in pieces])[: len(x)] for name in self.names}
+
+    def _run(self, x: Array) -> dict[str, Array]:
+        values = self._session.run(list(self.names), {self._input.name: x})
+        return dict(zip(self.names, values, strict=True))
+
+
+def _pieces(x: Array, size: int) -> list[Array]:
+    """Batches of exactly `size` samples, the last one filled up with its own last sample."""
+    short = -len(x) % size
+    filled = np.concatenate([x, np.repeat(x[-1:], short, axis=0)]) if short else x
+    return [filled[i : i + size] for i in range(0, len(filled), size)]

@@ -1,0 +1,83 @@
+"""The one form of a pass: a frozen dataclass whose fields are its options, graph in, new graph out."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from onnx2snn.errors import located
+from onnx2snn.ir import Graph, Node, Op, verify
+
+Observer = Callable[["Pass", Graph, Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Pass(ABC):
+    """Graph -> Graph. The input graph is never changed; the result is verified.
+
+    A subclass sets `name` and implements `change`, which edits a copy (or returns another graph) and appends to
+    `notes` why it left a node alone.
+    """
+
+    name: ClassVar[str]
+
+    def __call__(self, graph: Graph, notes: list[str] | None = None) -> Graph:
+        with located(f"pass {self.name}"):
+            result = self.change(graph.copy(), [] if notes is None else notes)
+            result.prune()
+            verify(result)
+        return result
+
+    @abstractmethod
+    def change(self, graph: Graph, notes: list[str]) -> Graph:
+        """Does the work on `graph`, a copy."""
+
+    def __str__(self) -> str:
+        options = [
+            f"{field.name}={json.dumps(getattr(self, field.name))}"
+            for field in fields(self)
+            if field.repr and getattr(self, field.name) != field.default
+        ]
+        return f"{self.name}{{{', '.join(options)}}}" if options else self.name
+
+
+@dataclass(frozen=True)
+class Rewrite(Pass):
+    """A pass that visits the nodes of some kinds, one after the other."""
+
+    kinds: ClassVar[tuple[type[Op], ...]]
+
+    def change(self, graph: Graph, notes: list[str]) -> Graph:
+        for node in graph.of(*self.kinds):
+            if node.name not in graph:
+                continue
+            with located(f"{node}"):
+                reason = self.rewrite(graph, graph[node.name])
+            if reason is not None:
+                notes.append(f"{node}: {reason}")
+        return graph
+
+    @abstractmethod
+    def rewrite(self, graph: Graph, node: Node) -> str | None:
+        """Rewrites around `node` in place, or returns the reason why not."""
+
+
+Recipe = tuple[Pass, ...]
+
+
+def run_passes(graph: Graph, recipe: Sequence[Pass], observer: Observer | None = None) -> Graph:
+    """Runs passes in order; after each, `observer(pass, result, reasons for declining)` is called."""
+    for step in recipe:
+        notes: list[str] = []
+        graph = step(graph, notes)
+        if observer is not None:
+            observer(step, graph, notes)
+    return graph
+
+
+def options_of(kind: type[Pass]) -> dict[str, Any]:
+    """The options of a pass that can be written as text, with their defaults."""
+    return {field.name: field.default for field in fields(kind) if field.repr}

@@ -1,0 +1,84 @@
+"""Constants of linear ops move to the neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+import numpy as np
+
+from onnx2snn.errors import PassError, located
+from onnx2snn.ir import Array, Graph, Node, Op
+from onnx2snn.ir.ops import LINEAR, Affine, Conv, Dense, Encoder, Input, MaxPool, Staircase
+from onnx2snn.passes.base import Pass
+from onnx2snn.reference import apply
+
+
+@final
+@dataclass(frozen=True)
+class CollectBias(Pass):
+    """Gathers what biases and shifts add up to and injects it in one place.
+
+    given:   linear ops with biases between staircases
+    result:  linear ops without constants; one Affine(shift) in front of each staircase and output that has any
+    """
+
+    name: ClassVar[str] = "collect-bias"
+
+    def change(self, graph: Graph, notes: list[str]) -> Graph:
+        constants: dict[str, Array] = {}
+        for node in graph:
+            with located(f"{node}"):
+                constants[node.name] = _constant(graph, node, constants)
+        for node in graph:
+            graph.replace(node.name, _bare(node))
+        for node in graph.of(Staircase):
+            shift = constants[node.inputs[0]]
+            if shift.any():
+                graph.insert_before(node.name, Affine(shift=shift), f"{node.name}.bias")
+        for output in graph.outputs:
+            if constants[output].any():
+                made = graph.add(graph.fresh(f"{output}.bias"), Affine(shift=constants[output]), [output], graph[output].origin)
+                graph.outputs = tuple(made if name == output else name for name in graph.outputs)
+        _drop_empty(graph)
+        return graph
+
+
+def _constant(graph: Graph, node: Node, constants: dict[str, Array]) -> Array:
+    """What the node puts out when nothing spikes, as small as it broadcasts."""
+    if isinstance(node.op, (Input, Staircase, Encoder)):
+        return np.zeros(())
+    if not isinstance(node.op, (*LINEAR, MaxPool)):
+        raise PassError(
+            f"a real-valued {node.op.name} has no staircase; quantise the model's activations or calibrate them on data"
+        )
+    arriving = [constants[source] for source in node.inputs]
+    if isinstance(node.op, MaxPool):
+        if any(size != 1 for size in arriving[0].shape[1:]):
+            raise PassError("a constant that varies within a channel reaches a max-pool; move the shift behind it")
+        return arriving[0]
+    full = [np.broadcast_to(a, graph.shape(s))[None] for a, s in zip(arriving, node.inputs, strict=True)]
+    return _small(apply(node.op, *full)[0])
+
+
+def _small(array: Array) -> Array:
+    """Axes after the first along which nothing changes shrink to one."""
+    for axis in range(1, array.ndim):
+        if not np.ptp(array, axis=axis).any():
+            array = array.take([0], axis=axis)
+    return array
+
+
+def _bare(node: Node) -> Op:
+    op = node.op
+    if isinstance(op, (Conv, Dense)):
+        return replace(op, bias=None)
+    if isinstance(op, Affine):
+        return replace(op, shift=None)
+    return op
+
+
+def _drop_empty(graph: Graph) -> None:
+    for node in graph.of(Affine):
+        if isinstance(node.op, Affine) and node.op.scale is None and node.op.shift is None:
+            graph.remove(node.name, use=node.inputs[0])

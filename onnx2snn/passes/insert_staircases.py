@@ -1,0 +1,78 @@
+"""From quantisers to staircases: the thresholds of the network to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+import numpy as np
+
+from onnx2snn.errors import PassError
+from onnx2snn.ir import Graph, Node, Op
+from onnx2snn.ir.ops import Clip, Quantise, Relu, Staircase
+from onnx2snn.passes.base import Rewrite
+from onnx2snn.passes.weighted import sole_reader
+from onnx2snn.reference import round_to
+
+
+@final
+@dataclass(frozen=True)
+class InsertStaircases(Rewrite):
+    """Turns each quantiser, with the Relu or Clip before and after it, into one staircase.
+
+    given:   [Relu | Clip] -> Quantise -> [Relu | Clip]
+    result:  Staircase with lo = qmin - zero_point and hi = qmax - zero_point, cut to what Relu (lo >= 0) and
+             Clip (rounded bounds) let through
+    """
+
+    name: ClassVar[str] = "insert-staircases"
+    kinds: ClassVar[tuple[type[Op], ...]] = (Quantise,)
+
+    def rewrite(self, graph: Graph, node: Node) -> str | None:
+        op = node.op
+        assert isinstance(op, Quantise)
+        stairs = (op.qmin - op.zero_point, op.qmax - op.zero_point)
+        source = graph[node.inputs[0]]
+        while isinstance(source.op, (Relu, Clip)):
+            stairs = _cut(stairs, source.op, op)
+            source = graph[source.inputs[0]]
+        last = node
+        for reader in _chain(graph, node):
+            stairs = _cut(stairs, reader.op, op)
+            last = reader
+        staircase = Staircase(scale=op.scale, lo=stairs[0], hi=stairs[1], rounding=op.rounding)
+        graph.replace(node.name, staircase, [source.name])
+        if last is not node:
+            graph.annotate(node.name, replace(node.origin, tensor=last.origin.tensor))
+            for reader in _chain(graph, graph[node.name]):
+                graph.remove(reader.name, use=node.name)
+        return None
+
+
+def _chain(graph: Graph, node: Node) -> list[Node]:
+    """The Relu and Clip ops that alone read a quantiser, one after the other."""
+    found: list[Node] = []
+    while True:
+        readers = graph.consumers(node.name)
+        if len(readers) != 1 or not isinstance(readers[0].op, (Relu, Clip)) or not sole_reader(graph, node.name, readers[0]):
+            return found
+        node = readers[0]
+        found.append(node)
+
+
+def _cut(stairs: tuple[int, int], op: Op, quantiser: Quantise) -> tuple[int, int]:
+    low, high = stairs
+    if isinstance(op, Relu):
+        return max(low, 0), high
+    assert isinstance(op, Clip)
+    below, above = (np.unique(round_to(bound / quantiser.scale, quantiser.rounding)) for bound in (op.low, op.high))
+    if len(below) != 1 or len(above) != 1:
+        raise PassError(f"Clip to [{op.low}, {op.high}] cuts the channels at different counts; one scale expected")
+    low, high = max(low, _whole(below[0], low)), min(high, _whole(above[0], high))
+    if not low <= 0 < high:
+        raise PassError(f"Clip to [{op.low}, {op.high}] leaves counts {low} to {high}; a range around zero expected")
+    return low, high
+
+
+def _whole(bound: float, otherwise: int) -> int:
+    return int(bound) if np.isfinite(bound) else otherwise

@@ -1,0 +1,25 @@
+"""Recipes: plain tuples of passes."""
+
+from __future__ import annotations
+
+from onnx2snn.passes.average_to_sum import AverageToSum
+from onnx2snn.passes.base import Recipe
+from onnx2snn.passes.collect_bias import CollectBias
+from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
+from onnx2snn.passes.encode_input import EncodeInput
+from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
+from onnx2snn.passes.insert_staircases import InsertStaircases
+from onnx2snn.passes.merge_linear import MergeLinear
+from onnx2snn.passes.move_maxpool import MoveMaxpool
+
+#: From a graph of ANN ops to one of staircases and bias-free linear ops.
+STAIRCASES: Recipe = (
+    FoldBatchnorm(),
+    InsertStaircases(),
+    DropRepeatedStaircases(),
+    MoveMaxpool(),
+    AverageToSum(),
+    MergeLinear(),
+    EncodeInput(),
+    CollectBias(),
+)
