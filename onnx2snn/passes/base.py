@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 from onnx2snn.errors import located
@@ -39,7 +39,7 @@ class Pass(ABC):
         options = [
             f"{field.name}={json.dumps(getattr(self, field.name))}"
             for field in fields(self)
-            if field.repr and getattr(self, field.name) != field.default
+            if getattr(self, field.name) != field.default
         ]
         return f"{self.name}{{{', '.join(options)}}}" if options else self.name
 
@@ -79,5 +79,5 @@ def run_passes(graph: Graph, recipe: Sequence[Pass], observer: Observer | None =
 
 
 def options_of(kind: type[Pass]) -> dict[str, Any]:
-    """The options of a pass that can be written as text, with their defaults."""
-    return {field.name: field.default for field in fields(kind) if field.repr}
+    """The options of a pass with their defaults."""
+    return {field.name: None if field.default is MISSING else field.default for field in fields(kind)}

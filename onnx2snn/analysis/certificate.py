@@ -1,0 +1,228 @@
+"""The static certificate: what a spiking network is proven to compute, without any data.
+
+For every neuron population the breakpoints of its integer table are compared, as whole accumulator values in exact
+arithmetic, with those of the staircase it stands for; that the synapses before it make the same accumulator is
+followed op by op. For a code whose resting count depends on the total charge alone, equal breakpoints are equal
+counts for every input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
+from onnx2snn.analysis.follow import Follower, Link
+from onnx2snn.analysis.lattice import Lattice, Places, lattices
+from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
+from onnx2snn.ir import Array, Graph, Node
+from onnx2snn.ir.ops import Affine, Input, Neuron, Readout, Staircase
+from onnx2snn.reference import exact
+
+Exactness = Literal["exact", "bounded", "analog"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is proven of one op of the spiking graph.
+
+    breakpoints, proven: how many breakpoints it has over all channels, and how many equal the staircase's.
+    bound: the largest count error that the op itself can add, given exact input.
+    accumulator_bits: width of a signed register that its membrane (or sum) can never overflow; 0 where none is kept.
+    """
+
+    name: str
+    op: str
+    exactness: Exactness
+    breakpoints: int = 0
+    proven: int = 0
+    bound: int = 0
+    accumulator_bits: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The verdicts on all ops of a spiking graph, in topological order."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def breakpoints(self) -> int:
+        return sum(v.breakpoints for v in self.verdicts)
+
+    @property
+    def proven(self) -> int:
+        return sum(v.proven for v in self.verdicts)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the whole network equals the quantised one in every count of every neuron."""
+        return all(v.exactness == "exact" for v in self.verdicts)
+
+    def __getitem__(self, name: str) -> Verdict:
+        return next(v for v in self.verdicts if v.name == name)
+
+
+def certify(reference: Graph, network: Graph, steps: int) -> Certificate:
+    """Compares a spiking graph with the graph of staircases it was made from; nodes are matched by name.
+
+    steps: the inject steps, which bound the counts of neurons without an upper bound.
+    """
+    judge = _Judge(reference, network, steps)
+    return Certificate(tuple(judge.verdict(node) for node in network))
+
+
+class _Judge:
+    def __init__(self, reference: Graph, network: Graph, steps: int) -> None:
+        self.reference, self.network, self.steps = reference, network, steps
+        self.places: Places = lattices(reference)
+        self.ranges: Places = lattices(network, steps)
+        self.links = Follower(reference, network).links()
+
+    def verdict(self, node: Node) -> Verdict:
+        op = node.op
+        if isinstance(op, Neuron):
+            return self._neuron(node, op)
+        if isinstance(op, Readout):
+            return self._readout(node, op)
+        return self._linear(node)
+
+    def _linear(self, node: Node) -> Verdict:
+        base = Verdict(node.name, node.op.name, "exact", accumulator_bits=self._bits(self.ranges[node.name]))
+        link = self.links[node.name]
+        if isinstance(node.op, Input):
+            return base
+        if link.broken:
+            return replace(base, exactness="analog" if link.analog else "bounded", reason=link.broken)
+        return base
+
+    def _readout(self, node: Node, op: Readout) -> Verdict:
+        base = self._linear(node)
+        place = self.places.get(self.reference.outputs[0])
+        if base.exactness != "exact" or not isinstance(place, Lattice):
+            return base
+        shift = _offset(self.reference, self.reference.outputs[0])
+        same = _equal(op.scale, place.unit) and _equal(op.bias, shift)
+        return base if same else replace(base, exactness="bounded", reason="scale or bias differ from the model's")
+
+    def _neuron(self, node: Node, op: Neuron) -> Verdict:
+        base = Verdict(node.name, op.name, "bounded", bound=_span(op, self.steps))
+        stairs = self.reference[node.name].op if node.name in self.reference else None
+        link = self.links[node.inputs[0]]
+        if not isinstance(stairs, Staircase):
+            return replace(base, reason="the model has no staircase of this name")
+        if not op.integer:
+            return replace(base, exactness="analog", reason="real arithmetic is not proven")
+        base = replace(base, accumulator_bits=self._membrane_bits(node, op))
+        if link.analog:
+            return replace(base, exactness="analog", reason=link.broken)
+        if link.broken:
+            return replace(base, reason=link.broken)
+        compared = self._pair(node, op, stairs, link) if link.pair else self._single(node, op, stairs)
+        return _judged(replace(base, **compared), op, stairs, first=link.constant and stairs.hi == self.steps)
+
+    def _single(self, node: Node, op: Neuron, stairs: Staircase) -> dict[str, int | str]:
+        source = self.reference[node.name].inputs[0]
+        place = self.places[source]
+        assert isinstance(place, Lattice)
+        climb, theta, v0 = self._tables(op, stairs, place, _offset(self.reference, source))
+        truth = climb.breakpoints()
+        table = table_breakpoints(theta, v0, op.shift, climb.lo, climb.hi, op.ties == "even" and op.exact)
+        agree = proven(truth, table, climb.low, climb.high)
+        worst = count_error(truth, table, climb.low, climb.high)
+        return {"breakpoints": agree.size, "proven": int(agree.sum()), "bound": worst}
+
+    def _pair(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
+        source = self.reference[node.name].inputs[0]
+        offset = _offset(self.reference, source)
+        places = [self.places[name] for name in link.pair]
+        assert isinstance(places[0], Lattice)
+        assert isinstance(places[1], Lattice)
+        order = sorted((0, 1), key=lambda i: -_reach(places[i]))
+        first, second = (places[i] for i in order)
+        m1, m2 = (link.multipliers[i] for i in order)
+        assert isinstance(first, Lattice)
+        assert isinstance(second, Lattice)
+        shape = np.broadcast_shapes(*(a.shape for a in (first.unit, second.unit, offset, op.theta, op.v0, m1, m2, first.low, second.low)))
+        wide = replace(first, unit=np.broadcast_to(first.unit, shape))
+        climb, theta, v0 = self._tables(op, stairs, wide, offset)
+        unit, low, high, one, two = (np.broadcast_to(a, shape).reshape(-1) for a in (second.unit, second.low, second.high, m1, m2))
+        pair = PairClimb(climb, unit, low, high)
+        if pair.cases > MOST_CASES:
+            total = len(theta) * (climb.hi - climb.lo)
+            return {"breakpoints": total, "proven": 0, "bound": climb.hi - climb.lo, "reason": "too many cases of two branches to compare"}
+        table = PairTable(one, two, theta, v0, op.ties == "even" and op.exact)
+        good, total, worst = check_pair(pair, table)
+        return {"breakpoints": total, "proven": good, "bound": worst}
+
+    def _tables(self, op: Neuron, stairs: Staircase, place: Lattice, offset: Array) -> tuple[Climb, Array, Array]:
+        low, high = op.range
+        arrays = np.broadcast_arrays(place.unit, offset, stairs.scale, place.low, place.high, op.theta, op.v0 + op.bias)
+        unit, shift, scale, least, most, theta, v0 = (a.reshape(-1) for a in arrays)
+        top = min(stairs.hi, self.steps) if high is None else high
+        if high is None and stairs.hi > self.steps:
+            scale = scale * (stairs.hi / self.steps)
+        climb = Climb(unit, shift, scale, least, most, low, top, stairs.rounding)
+        return climb, exact(theta), exact(v0)
+
+    def _membrane_bits(self, node: Node, op: Neuron) -> int:
+        """Bits for every membrane value on the way: all charge, the bias, and what spikes take off."""
+        place = self.ranges[node.inputs[0]]
+        if not isinstance(place, Lattice):
+            return 0
+        low, high = op.range
+        spikes = max(-low, self.steps if high is None else high)
+        charge = np.maximum(np.abs(place.low), np.abs(place.high)).astype(object) * (1 << op.shift)
+        total = charge + np.abs(op.v0) + np.abs(op.bias) + op.theta * (spikes + 1)
+        return int(np.max(total)).bit_length() + 1
+
+    def _bits(self, place: object) -> int:
+        if not isinstance(place, Lattice):
+            return 0
+        return int(max(np.abs(place.low).max(initial=0), np.abs(place.high).max(initial=0))).bit_length() + 1
+
+
+def _judged(found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdict:
+    """Exact where every breakpoint is proven and the code climbs them for certain.
+
+    An unsigned or signed neuron does so for constant input (`first`): its charge then never turns back.
+    """
+    if found.proven < found.breakpoints:
+        missing = found.breakpoints - found.proven
+        return replace(found, reason=found.reason or f"{missing} breakpoints differ by up to {found.bound} counts")
+    low, high = op.range
+    covered = (low, high) == (stairs.lo, stairs.hi)
+    if op.exact and covered:
+        return replace(found, exactness="exact")
+    span = stairs.hi - stairs.lo
+    starts_at_rest = bool(((op.v0 >= 0) & (op.v0 < op.theta)).all())
+    if first and high is None and low == stairs.lo == 0 and starts_at_rest:
+        return replace(found, exactness="exact")
+    reason = f"code {op.code} depends on when spikes arrive" if covered or high is None else "its range of counts is not the staircase's"
+    return replace(found, bound=span, reason=reason)
+
+
+def _span(op: Neuron, steps: int) -> int:
+    low, high = op.range
+    return (steps if high is None else high) - low
+
+
+def _reach(place: object) -> int:
+    assert isinstance(place, Lattice)
+    return int(np.max(place.high) - np.min(place.low))
+
+
+def _offset(reference: Graph, source: str) -> Array:
+    """The constant in front of a staircase or output."""
+    op = reference[source].op
+    return op.shift if isinstance(op, Affine) and op.scale is None and op.shift is not None else np.zeros(())
+
+
+def _equal(a: Array, b: Array) -> bool:
+    try:
+        return bool((a == b).all())
+    except ValueError:
+        return False

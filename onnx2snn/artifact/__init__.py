@@ -1,0 +1,20 @@
+"""Artifacts: the converted network, its manifest, and the folder that holds both."""
+
+from onnx2snn.artifact.folder import MANIFEST, check_files, check_target, read_manifest, seal, writing
+from onnx2snn.artifact.manifest import LayerRecord, Manifest, ModelRecord
+from onnx2snn.artifact.network import Network, Schedule, Source
+
+__all__ = [
+    "MANIFEST",
+    "LayerRecord",
+    "Manifest",
+    "ModelRecord",
+    "Network",
+    "Schedule",
+    "Source",
+    "check_files",
+    "check_target",
+    "read_manifest",
+    "seal",
+    "writing",
+]

@@ -1,0 +1,60 @@
+"""`manifest.json`: what an artifact is, in a schema with a version."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelRecord(_Record):
+    """The ONNX file that was converted."""
+
+    file: str
+    sha256: str
+
+
+class LayerRecord(_Record):
+    """One op of the spiking graph and how far it is proven to equal the quantised network's."""
+
+    name: str
+    op: str
+    onnx_node: str
+    shape: tuple[int, ...]
+    exactness: Literal["exact", "bounded", "analog"]
+    breakpoints: int
+    proven: int
+    bound: int
+    accumulator_bits: int
+    reason: str
+
+
+class Manifest(_Record):
+    """Everything that is needed to understand and run an artifact, but for its arrays."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    made_by: str
+    backend: str
+    fidelity: Literal["faithful", "approximate"]
+    model: ModelRecord
+    code: str
+    arithmetic: Literal["integer", "float"]
+    steps: int
+    settle: int | Literal["auto"]
+    settle_bound: int
+    encoder: Literal["quantised", "analog"]
+    reset: Literal["subtract"] = "subtract"
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    staircase_passes: str
+    neuron_passes: str
+    layers: tuple[LayerRecord, ...]
+    notes: tuple[str, ...]
+    command: str
+    files: dict[str, str]  #: name of each other file of the artifact and its sha256

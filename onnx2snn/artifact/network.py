@@ -1,0 +1,67 @@
+"""A converted network: what every backend takes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onnx2snn.analysis.certificate import Certificate
+from onnx2snn.ir import Graph
+from onnx2snn.ir.ops import Encoder, Input, Neuron
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is run: inject steps, then settle steps (None: until it is silent)."""
+
+    steps: int
+    settle: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model file that a network was made from."""
+
+    file: str
+    sha256: str
+
+    @staticmethod
+    def of(path: Path) -> Source:
+        """Name and hash of a file."""
+        return Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Network:
+    """A spiking graph with its schedule, its certificate and where it came from.
+
+    staircase_passes and neuron_passes: the text of the recipes, so that verification can follow them again.
+    """
+
+    graph: Graph
+    schedule: Schedule
+    code: str
+    integer: bool
+    source: Source
+    staircase_passes: str
+    neuron_passes: str
+    certificate: Certificate
+    command: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return self.graph.shape(self.graph.of(Input)[0].name)
+
+    @property
+    def analog_input(self) -> bool:
+        """Whether the first synapse is real-valued because the model does not quantise its input."""
+        readers = self.graph.consumers(self.graph.of(Input)[0].name)
+        return not all(isinstance(reader.op, Encoder) for reader in readers)
+
+    @property
+    def neurons(self) -> tuple[str, ...]:
+        """Names of the neuron populations in topological order."""
+        return tuple(node.name for node in self.graph.of(Neuron))

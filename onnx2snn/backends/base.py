@@ -1,0 +1,71 @@
+"""What a backend is: a recipe of passes, a list of named design rules, one `emit`, and perhaps a simulator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+from onnx2snn.artifact import Manifest, Network
+from onnx2snn.errors import BackendError
+from onnx2snn.ir import Array
+from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons
+from onnx2snn.passes.base import Recipe
+from onnx2snn.reference import Run
+
+DesignRule = Callable[[Network], Iterable[str]]  #: yields one sentence for each place where the rule is broken
+
+
+class Simulator(Protocol):
+    """Runs an artifact."""
+
+    def run(self, x: Array) -> Run:
+        """Simulates `x` (batch, *input shape) from the first inject step to the last settle step."""
+        ...
+
+
+class Backend(ABC):
+    """Turns a network into files for whatever will run it.
+
+    A backend lives in a package of its own, is found through the entry-point group `onnx2snn.backends`, and is made
+    without arguments.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    codes: ClassVar[tuple[str, ...]] = ("st-bif", "signed-if", "if")  #: what it can run; the first is its default
+    arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
+    fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
+    rules: ClassVar[tuple[DesignRule, ...]] = ()
+
+    def staircases(self) -> Recipe:
+        """Passes from the graph of ANN ops to the graph of staircases."""
+        return STAIRCASES
+
+    def neurons(self, code: str, steps: int, integer: bool) -> Recipe:
+        """Passes from the graph of staircases to the graph of synapses and neurons."""
+        mapping = MapNeurons(code=code, steps=steps)
+        return (mapping, MakeInteger(steps=steps)) if integer else (mapping,)
+
+    def check(self, network: Network) -> None:
+        """Raises `BackendError` with every design rule that is broken."""
+        broken = [f"({_rule_name(rule)}) {found}" for rule in self.rules for found in rule(network)]
+        if broken:
+            raise BackendError(f"backend {self.name} cannot take this network: {'; '.join(broken)}")
+
+    @abstractmethod
+    def emit(self, network: Network, folder: Path) -> None:
+        """Writes the backend's own files into `folder`, beside `network.txt` and `arrays.safetensors`."""
+
+    def audit(self, network: Network, folder: Path) -> list[str]:
+        """What in the backend's own files does not say the same as the network beside them; none by default."""
+        return []
+
+    def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
+        """A simulator or emulator that reads the artifact; raises `BackendError` where there is none."""
+        raise BackendError(f"backend {self.name} has no simulator; convert with --backend numpy to simulate")
+
+
+def _rule_name(rule: DesignRule) -> str:
+    return getattr(rule, "__name__", type(rule).__name__).replace("_", " ")

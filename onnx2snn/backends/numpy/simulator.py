@@ -1,0 +1,198 @@
+"""The NumPy simulator: layer by layer, time folded into the batch, in chunks that keep memory bounded.
+
+A linear op sees all ticks of a chunk at once; only the elementwise neuron update loops over time. What is constant
+over time is computed once. Integer networks run in floating point wherever whole numbers stay exact in it: below
+2^24 in float32, below 2^53 in float64, else in int64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from onnx2snn.analysis.lattice import Lattice, lattices
+from onnx2snn.backends.numpy.kernels import linear
+from onnx2snn.backends.numpy.populations import fire
+from onnx2snn.errors import BackendError, located
+from onnx2snn.ir import Array, Graph, Node
+from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
+from onnx2snn.reference import Run, apply, constant_nodes, part, settle_bound
+
+FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
+CHUNK_BYTES = 96 << 20
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Signal:
+    """Still: the total charge (batch, *features). Moving: one value a tick (ticks, batch, *features)."""
+
+    values: Array
+    still: bool
+
+
+class NumpySimulator:
+    """Runs a spiking graph for `steps` inject steps and `settle` more; None: until every population is silent."""
+
+    def __init__(self, graph: Graph, steps: int, settle: int | None = None, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.graph, self.steps, self.settle, self.chunk_bytes = graph, steps, settle, chunk_bytes
+        self.most = steps + (settle_bound(graph, steps) if settle is None else settle)
+        self.constant = constant_nodes(graph)
+        self.kinds = {node.name: _kind(graph, node, bits) for node, bits in _bits(graph, self.most)}
+        self.last_use = {source: node.name for node in graph for source in node.inputs}
+
+    def run(self, x: Array, progress: Progress | None = None) -> Run:
+        """Simulates `x` (batch, *input shape); `progress` is called with the number of samples done so far."""
+        runs: list[Run] = []
+        size = self._chunk()
+        for start in range(0, len(x), size):
+            runs.append(self._run(x[start : start + size]))
+            if progress is not None:
+                progress(min(start + size, len(x)))
+        return joined(runs)
+
+    def _chunk(self) -> int:
+        largest = max(int(np.prod(self.graph.shape(node.name))) for node in self.graph)
+        return max(1, int(self.chunk_bytes // (8 * largest * self.most_likely)))
+
+    @property
+    def most_likely(self) -> int:
+        """Ticks that a run usually takes: settling ends long before its bound."""
+        return self.most if self.settle is not None else min(self.most, self.steps + 8)
+
+    def _run(self, x: Array) -> Run:
+        signals: dict[str, Signal] = {}
+        chunk = _Chunk(self, x, signals)
+        for node in self.graph:
+            with located(f"{node}"):
+                signals[node.name] = chunk.value(node)
+            for source in set(node.inputs):
+                if self.last_use[source] == node.name:
+                    del signals[source]
+        (output,) = self.graph.outputs
+        return Run(signals[output].values, max(chunk.ticks, self.steps) if self.settle is None else self.most, chunk.counts, chunk.spikes)
+
+
+class _Chunk:
+    """One chunk of samples on its way through the graph."""
+
+    def __init__(self, simulator: NumpySimulator, x: Array, signals: dict[str, Signal]) -> None:
+        self.simulator, self.x, self.signals = simulator, x, signals
+        self.counts: dict[str, Array] = {}
+        self.spikes: dict[str, int] = {}
+        self.ticks = 0
+
+    def value(self, node: Node) -> Signal:
+        op, kind = node.op, self.simulator.kinds[node.name]
+        arriving = [self.signals[source] for source in node.inputs]
+        if isinstance(op, Input):
+            return Signal(self.x.astype(FLOAT64), still=True)
+        if isinstance(op, Encoder):
+            return Signal(apply(op, arriving[0].values), still=True)
+        if isinstance(op, Neuron):
+            return self._neuron(node, op, kind, arriving[0])
+        if isinstance(op, Readout):
+            total = arriving[0].values if arriving[0].still else arriving[0].values.sum(axis=0, dtype=FLOAT64)
+            return Signal(apply(op, total.astype(FLOAT64)), still=True)
+        if node.name in self.simulator.constant:
+            return Signal(linear(op, kind, *(s.values for s in arriving)), still=True)
+        if isinstance(op, MaxPool):
+            return self._max_pool(op, kind, arriving[0])
+        ticks = max(len(s.values) for s in arriving if not s.still)
+        if isinstance(op, (Add, Concat)):
+            arriving = [self._moving(s, ticks) for s in arriving]
+        folded = [s.values.reshape(-1, *s.values.shape[2:]) for s in arriving]
+        result = linear(op, kind, *folded)
+        return Signal(result.reshape(ticks, -1, *result.shape[1:]), still=False)
+
+    def _moving(self, signal: Signal, ticks: int) -> Signal:
+        """The signal over `ticks` ticks: charge in equal parts, trains filled up with silence."""
+        if signal.still:
+            parts = [part(_whole(signal.values, self.simulator.graph), t, self.simulator.steps) for t in range(ticks)]
+            return Signal(np.stack(parts), still=False)
+        short = ticks - len(signal.values)
+        if not short:
+            return signal
+        return Signal(np.concatenate([signal.values, np.zeros((short, *signal.values.shape[1:]), signal.values.dtype)]), still=False)
+
+    def _max_pool(self, op: MaxPool, kind: np.dtype[np.generic], signal: Signal) -> Signal:
+        sums = np.cumsum(signal.values, axis=0, dtype=kind)
+        pooled = linear(op, kind, sums.reshape(-1, *sums.shape[2:]))
+        pooled = pooled.reshape(len(sums), -1, *pooled.shape[1:])
+        return Signal(np.diff(pooled, axis=0, prepend=np.zeros_like(pooled[:1])), still=False)
+
+    def _neuron(self, node: Node, op: Neuron, kind: np.dtype[np.generic], signal: Signal) -> Signal:
+        shape = (len(self.x), *self.simulator.graph.shape(node.name))
+        steps, settle, most = self.simulator.steps, self.simulator.settle, self.simulator.most
+        least = max(steps, 0 if signal.still else len(signal.values)) if settle is None else most
+        firing = fire(op, kind, self._drive(op, kind, signal), shape, least, most)
+        self.counts[node.name], self.spikes[node.name] = firing.counts, firing.spikes
+        active = np.flatnonzero(firing.train.any(axis=tuple(range(1, firing.train.ndim))))
+        self.ticks = max(self.ticks, int(active[-1]) + 1 if len(active) else 0)
+        train = firing.train if op.integer else firing.train * op.value.astype(kind)
+        return Signal(train, still=False)
+
+    def _drive(self, op: Neuron, kind: np.dtype[np.generic], signal: Signal) -> Callable[[int], Array | None]:
+        steps, gain = self.simulator.steps, 1 << op.shift
+        if signal.still:
+            total = _whole(signal.values, self.simulator.graph) * gain + op.bias
+            parts = [part(total, tick, steps).astype(kind) for tick in range(min(2, steps))]
+            return lambda tick: None if tick >= steps else parts[min(tick, 1)]
+        bias = [part(op.bias, tick, steps).astype(kind) for tick in range(min(2, steps))]
+        ticks = len(signal.values)
+
+        def drive(tick: int) -> Array | None:
+            current = signal.values[tick].astype(kind) if tick < ticks else None
+            if current is not None and gain != 1:
+                current *= gain
+            if tick >= steps:
+                return current
+            constant = bias[min(tick, 1)]
+            return constant if current is None else current + constant
+
+        return drive
+
+
+def _whole(values: Array, graph: Graph) -> Array:
+    """Charge of an integer network as int64, of a real one as it is."""
+    integer = any(node.op.integer for node in graph.of(Neuron) if isinstance(node.op, Neuron))
+    return values.astype(INT64) if integer else values
+
+
+def _bits(graph: Graph, ticks: int) -> list[tuple[Node, int]]:
+    """For every node the bits that its values in one tick, and a neuron's membrane at any time, can take."""
+    places = lattices(graph, ticks)
+    result: list[tuple[Node, int]] = []
+    for node in graph:
+        place = places[node.inputs[0]] if isinstance(node.op, Neuron) else places[node.name]
+        if not isinstance(place, Lattice):
+            result.append((node, 0))
+            continue
+        largest = int(np.max(np.maximum(np.abs(place.low), np.abs(place.high)))) * 2
+        if isinstance(node.op, Neuron):
+            largest = (largest << node.op.shift) + int(np.max(np.abs(node.op.v0) + np.abs(node.op.bias) + node.op.theta * (ticks + 1)))
+        result.append((node, largest.bit_length()))
+    return result
+
+
+def _kind(graph: Graph, node: Node, bits: int) -> np.dtype[np.generic]:
+    integer = any(n.op.integer for n in graph.of(Neuron) if isinstance(n.op, Neuron))
+    if not integer or bits == 0:
+        return FLOAT64
+    if bits > 62:
+        raise BackendError(f"{node}: whole numbers of {bits} bits do not fit 64; use --float")
+    return FLOAT32 if bits <= 24 else FLOAT64 if bits <= 53 else INT64
+
+
+def joined(runs: list[Run]) -> Run:
+    """Runs of consecutive samples as one."""
+    if not runs:
+        raise BackendError("one sample or more expected, found none")
+    return Run(
+        output=np.concatenate([run.output for run in runs]),
+        steps=max(run.steps for run in runs),
+        counts={name: np.concatenate([run.counts[name] for run in runs]) for name in runs[0].counts},
+        spikes={name: sum(run.spikes[name] for run in runs) for name in runs[0].spikes},
+    )
