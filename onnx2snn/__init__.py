@@ -1,0 +1,72 @@
+"""onnx2snn turns a quantised ONNX network into a spiking neural network that provably computes the same thing.
+
+    import onnx2snn
+
+    net = onnx2snn.convert("model.onnx", code="st-bif")
+    net.certificate.exact            # proven equal to the quantised network?
+    net.simulate(x).output           # NumPy simulation, in the units of the model's output
+    net.save("out/", backend="loihi")
+
+Names are loaded when first used: importing the package loads neither torch nor onnx.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from onnx2snn.artifact import Manifest, Network
+    from onnx2snn.backends.base import Backend
+    from onnx2snn.errors import Onnx2SnnError
+    from onnx2snn.flow.convert import Conversion, convert
+    from onnx2snn.flow.inspect import Inspection, inspect
+    from onnx2snn.flow.simulate import Simulation, simulate
+    from onnx2snn.flow.verify import Verification, verify
+    from onnx2snn.ir import Graph
+
+_HOMES = {
+    "Backend": "onnx2snn.backends.base",
+    "Conversion": "onnx2snn.flow.convert",
+    "Graph": "onnx2snn.ir",
+    "Inspection": "onnx2snn.flow.inspect",
+    "Manifest": "onnx2snn.artifact",
+    "Network": "onnx2snn.artifact",
+    "Onnx2SnnError": "onnx2snn.errors",
+    "Simulation": "onnx2snn.flow.simulate",
+    "Verification": "onnx2snn.flow.verify",
+    "convert": "onnx2snn.flow.convert",
+    "inspect": "onnx2snn.flow.inspect",
+    "simulate": "onnx2snn.flow.simulate",
+    "verify": "onnx2snn.flow.verify",
+}
+
+__all__ = [
+    "Backend",
+    "Conversion",
+    "Graph",
+    "Inspection",
+    "Manifest",
+    "Network",
+    "Onnx2SnnError",
+    "Simulation",
+    "Verification",
+    "__version__",
+    "convert",
+    "inspect",
+    "simulate",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'onnx2snn' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,7 +4,7 @@ from onnx2snn.reference.drive import constant_nodes, cut, part
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
 from onnx2snn.reference.neurons import FIRE, State, start, step
-from onnx2snn.reference.spiking import Run, run, settle_bound
+from onnx2snn.reference.spiking import Run, joined, run, settle_bound
 
 __all__ = [
     "FIRE",
@@ -17,6 +17,7 @@ __all__ = [
     "cut",
     "evaluate",
     "exact",
+    "joined",
     "part",
     "round_to",
     "run",

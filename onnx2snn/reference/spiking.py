@@ -30,6 +30,18 @@ class Run:
     spikes: dict[str, int]
 
 
+def joined(runs: list[Run]) -> Run:
+    """Runs of consecutive samples as one."""
+    if not runs:
+        raise GraphError("one sample or more expected, found none")
+    return Run(
+        output=np.concatenate([run.output for run in runs]),
+        steps=max(run.steps for run in runs),
+        counts={name: np.concatenate([run.counts[name] for run in runs]) for name in runs[0].counts},
+        spikes={name: sum(run.spikes[name] for run in runs) for name in runs[0].spikes},
+    )
+
+
 def settle_bound(graph: Graph, steps: int) -> int:
     """Settle steps after which every bounded neuron is silent for certain.
 

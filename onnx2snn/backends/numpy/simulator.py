@@ -7,7 +7,7 @@ over time is computed once. Integer networks run in floating point wherever whol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from onnx2snn.backends.numpy.populations import fire
 from onnx2snn.errors import BackendError, located
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
-from onnx2snn.reference import Run, apply, constant_nodes, part, settle_bound
+from onnx2snn.reference import Run, apply, constant_nodes, joined, part, settle_bound
 
 FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 CHUNK_BYTES = 96 << 20
@@ -43,12 +43,17 @@ class NumpySimulator:
         self.kinds = {node.name: _kind(graph, node, bits) for node, bits in _bits(graph, self.most)}
         self.last_use = {source: node.name for node in graph for source in node.inputs}
 
-    def run(self, x: Array, progress: Progress | None = None) -> Run:
-        """Simulates `x` (batch, *input shape); `progress` is called with the number of samples done so far."""
+    def run(self, x: Array, progress: Progress | None = None, given: Mapping[str, Array] | None = None) -> Run:
+        """Simulates `x` (batch, *input shape); `progress` is called with the number of samples done so far.
+
+        given: counts by population; what such a population sends on is these counts, evenly spread over the
+        inject steps, so that every layer is tried alone. The counts returned are what it would have sent.
+        """
         runs: list[Run] = []
         size = self._chunk()
         for start in range(0, len(x), size):
-            runs.append(self._run(x[start : start + size]))
+            forced = {name: counts[start : start + size] for name, counts in (given or {}).items()}
+            runs.append(self._run(x[start : start + size], forced))
             if progress is not None:
                 progress(min(start + size, len(x)))
         return joined(runs)
@@ -62,9 +67,9 @@ class NumpySimulator:
         """Ticks that a run usually takes: settling ends long before its bound."""
         return self.most if self.settle is not None else min(self.most, self.steps + 8)
 
-    def _run(self, x: Array) -> Run:
+    def _run(self, x: Array, given: Mapping[str, Array]) -> Run:
         signals: dict[str, Signal] = {}
-        chunk = _Chunk(self, x, signals)
+        chunk = _Chunk(self, x, signals, given)
         for node in self.graph:
             with located(f"{node}"):
                 signals[node.name] = chunk.value(node)
@@ -78,8 +83,10 @@ class NumpySimulator:
 class _Chunk:
     """One chunk of samples on its way through the graph."""
 
-    def __init__(self, simulator: NumpySimulator, x: Array, signals: dict[str, Signal]) -> None:
-        self.simulator, self.x, self.signals = simulator, x, signals
+    def __init__(
+        self, simulator: NumpySimulator, x: Array, signals: dict[str, Signal], given: Mapping[str, Array]
+    ) -> None:
+        self.simulator, self.x, self.signals, self.given = simulator, x, signals, given
         self.counts: dict[str, Array] = {}
         self.spikes: dict[str, int] = {}
         self.ticks = 0
@@ -131,8 +138,8 @@ class _Chunk:
         self.counts[node.name], self.spikes[node.name] = firing.counts, firing.spikes
         active = np.flatnonzero(firing.train.any(axis=tuple(range(1, firing.train.ndim))))
         self.ticks = max(self.ticks, int(active[-1]) + 1 if len(active) else 0)
-        train = firing.train if op.integer else firing.train * op.value.astype(kind)
-        return Signal(train, still=False)
+        train = spread(self.given[node.name], steps) if node.name in self.given else firing.train
+        return Signal(train if op.integer else train * op.value.astype(kind), still=False)
 
     def _drive(self, op: Neuron, kind: np.dtype[np.generic], signal: Signal) -> Callable[[int], Array | None]:
         steps, gain = self.simulator.steps, 1 << op.shift
@@ -153,6 +160,16 @@ class _Chunk:
             return constant if current is None else current + constant
 
         return drive
+
+
+def spread(counts: Array, steps: int) -> Array:
+    """Counts (batch, *features) as trains of single spikes over `steps` ticks, or as many as the largest count.
+
+    The spikes stand where a neuron with v0 = theta / 2 and constant input has them: n_t = floor(n t / T + 1/2).
+    """
+    ticks = max(steps, int(np.abs(counts).max(initial=0)))
+    sums = np.stack([(2 * np.abs(counts) * (tick + 1) + ticks) // (2 * ticks) for tick in range(ticks)])
+    return (np.diff(sums, axis=0, prepend=np.zeros_like(sums[:1])) * np.sign(counts)).astype(np.int8)
 
 
 def _whole(values: Array, graph: Graph) -> Array:
@@ -184,15 +201,3 @@ def _kind(graph: Graph, node: Node, bits: int) -> np.dtype[np.generic]:
     if bits > 62:
         raise BackendError(f"{node}: whole numbers of {bits} bits do not fit 64; use --float")
     return FLOAT32 if bits <= 24 else FLOAT64 if bits <= 53 else INT64
-
-
-def joined(runs: list[Run]) -> Run:
-    """Runs of consecutive samples as one."""
-    if not runs:
-        raise BackendError("one sample or more expected, found none")
-    return Run(
-        output=np.concatenate([run.output for run in runs]),
-        steps=max(run.steps for run in runs),
-        counts={name: np.concatenate([run.counts[name] for run in runs]) for name in runs[0].counts},
-        spikes={name: sum(run.spikes[name] for run in runs) for name in runs[0].spikes},
-    )

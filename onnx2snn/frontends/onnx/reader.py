@@ -67,13 +67,26 @@ def read_onnx(path: Path) -> Reading:
         return Reader(model).read(path.stem)
 
 
-def unknown_nodes(model: onnx_ir.Model) -> list[onnx_ir.Node]:
-    """Nodes that no rule reads."""
-    return [node for node in model.graph if _key(node) not in RULES]
+@dataclass(frozen=True)
+class Listed:
+    """One ONNX node and whether any rule reads its op."""
+
+    name: str
+    op: str
+    domain: str
+    known: bool
+
+
+def list_nodes(path: Path) -> tuple[Listed, ...]:
+    """All nodes of a model after constant folding, read or not."""
+    return tuple(
+        Listed(node.name or node.outputs[0].name or "", node.op_type, _domain(node), _key(node) in RULES)
+        for node in load_model(path).graph
+    )
 
 
 def _refuse_unknown(model: onnx_ir.Model) -> None:
-    unknown = unknown_nodes(model)
+    unknown = [node for node in model.graph if _key(node) not in RULES]
     if not unknown:
         return
     opsets = {domain or "ai.onnx": version for domain, version in model.opset_imports.items()}

@@ -1,0 +1,66 @@
+"""`onnx2snn`: the commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Optional
+
+import typer
+
+from onnx2snn import __version__
+from onnx2snn.cli import backends, convert, demo, inspect, passes, simulate, verify
+from onnx2snn.errors import Onnx2SnnError
+
+app = typer.Typer(
+    name="onnx2snn",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (inspect, convert, simulate, verify, demo, passes, backends):
+    app.command(_module.NAME)(_module.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"onnx2snn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        Optional[bool],  # noqa: UP045  typer reads the annotation
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = None,
+) -> None:
+    """Turn a quantised ONNX network into a spiking neural network that provably computes the same thing.
+
+    Exit codes: 0 all is well, 1 a finding or bad input, 2 wrong use.
+    """
+
+
+def main() -> None:
+    """Entry point: every error of ours is one line on standard error."""
+    try:
+        app()
+    except Onnx2SnnError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _fail("not enough memory", 1)
+    except Exception as error:
+        if os.environ.get("ONNX2SNN_DEBUG"):
+            raise
+        _fail(f"internal error ({type(error).__name__}: {error}); set ONNX2SNN_DEBUG=1 for the traceback and report it", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print("onnx2snn: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,140 @@
+"""`onnx2snn convert`: from a model to an artifact."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from onnx2snn.cli.output import Json, print_json, progress
+from onnx2snn.errors import UsageError
+
+if TYPE_CHECKING:
+    from onnx2snn.artifact import Manifest
+    from onnx2snn.ir import Array, Graph
+    from onnx2snn.passes import Pass
+    from onnx2snn.passes.base import Observer
+
+NAME = "convert"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The artifact folder to make.", show_default=False)],
+    backend: Annotated[str, typer.Option(help="numpy, torch, loihi, tianjic, nir, or a plugin's.")] = "numpy",
+    code: Annotated[
+        Optional[str],  # noqa: UP045  typer reads the annotation
+        typer.Option(help="st-bif, signed-if or if; by default st-bif, or what the backend can run.", show_default=False),
+    ] = None,
+    steps: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Inject steps T; by default the largest number of levels.", show_default=False),
+    ] = None,
+    settle: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Steps after them, or auto: until silent (default for st-bif; 0 for others).", show_default=False),
+    ] = None,
+    integer: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--integer/--float", help="Whole or real numbers; by default whole where the model is quantised.", show_default=False),
+    ] = None,
+    calibrate: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Samples (.npz with x) whose maxima quantise real-valued activations.", show_default=False),
+    ] = None,
+    levels: Annotated[int, typer.Option(help="Levels of a calibrated activation.", min=1)] = 15,
+    force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
+    passes: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="A recipe instead of the backend's own, e.g. 'fold-batchnorm, ...'; see `onnx2snn passes`.", show_default=False),
+    ] = None,
+    print_after_each: Annotated[bool, typer.Option("--print-after-each", help="Print the graph after each pass.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each pass did and what it left alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Convert MODEL to a spiking network and write it as an artifact folder."""
+    from onnx2snn.artifact import check_target
+    from onnx2snn.flow.convert import convert, save
+    from onnx2snn.plugins import load_backend
+
+    check_target(out, force)
+    chosen = load_backend(backend)
+    options = [f"--backend {backend}", *(f"--{k} {v}" for k, v in (("code", code), ("steps", steps), ("settle", settle)) if v is not None)]
+    if integer is not None:
+        options.append("--integer" if integer else "--float")
+    if calibrate is not None:
+        options.append(f"--calibrate {calibrate.name} --levels {levels}")
+    if passes is not None:
+        options.append(f"--passes '{passes}'")
+    with progress("converting"):
+        conversion = convert(
+            model,
+            code=code,
+            steps=steps,
+            settle=_settle(settle),
+            integer=integer,
+            passes=passes,
+            calibrate=None if calibrate is None else _samples(calibrate, model),
+            levels=levels,
+            command=" ".join(["onnx2snn convert", model.name, *options]),
+        )
+        network = conversion.lower(chosen, _observer(print_after_each, explain))
+        manifest = save(network, chosen, out, force)
+    if code is None and network.code != "st-bif":
+        print(f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)", file=sys.stderr)
+    _report(manifest, out, as_json)
+
+
+def _settle(text: str | None) -> int | str | None:
+    if text is None or text == "auto":
+        return text
+    if not text.isdigit():
+        raise UsageError(f"--settle: a number of steps or auto expected, found {text!r}")
+    return int(text)
+
+
+def _samples(path: Path, model: Path) -> Array:
+    from onnx2snn.flow.data import read_samples
+    from onnx2snn.frontends.onnx import read_onnx
+    from onnx2snn.ir.ops import Input
+
+    graph = read_onnx(model).graph
+    return read_samples(path, graph.shape(graph.of(Input)[0].name)).x
+
+
+def _observer(print_after_each: bool, explain: bool) -> Observer | None:
+    if not (print_after_each or explain):
+        return None
+    from onnx2snn.ir import print_graph
+
+    def watch(step: Pass, graph: Graph, reasons: Sequence[str]) -> None:
+        print(f"# {step}: {_headline(step) if explain else ''}".rstrip(": "), file=sys.stderr)
+        for reason in reasons if explain else ():
+            print(f"#   left alone: {reason}", file=sys.stderr)
+        if print_after_each:
+            print(print_graph(graph), file=sys.stderr)
+
+    return watch
+
+
+def _headline(step: Pass) -> str:
+    return (type(step).__doc__ or "").strip().splitlines()[0]
+
+
+def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
+    total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
+    classes = {k: sum(layer.exactness == k for layer in manifest.layers) for k in ("exact", "bounded", "analog")}
+    if as_json:
+        print_json({"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, **manifest.model_dump()})
+        return
+    settle = "until silent" if manifest.settle == "auto" else f"{manifest.settle} steps"
+    print(f"{out}: {manifest.backend} artifact, code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}")
+    print(f"T = {manifest.steps}, settle {settle} (at most {manifest.settle_bound})")
+    print(f"certificate: {proven} of {total} breakpoints proven; ops: {', '.join(f'{n} {k}' for k, n in classes.items() if n)}")
+    for layer in manifest.layers:
+        if layer.exactness != "exact":
+            bound = f", at most {layer.bound} counts" if layer.bound else ""
+            print(f"  {layer.name} ({layer.op}): {layer.exactness}{bound}: {layer.reason}")

@@ -1,0 +1,84 @@
+"""`onnx2snn verify`: proof and measurement against the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from onnx2snn.flow.verify import Parity, Verification
+
+NAME = "verify"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
+    artifact: Annotated[Path, typer.Argument(metavar="DIR", help="The artifact folder.", show_default=False)],
+    data: Annotated[
+        Optional[Path],  # noqa: UP045  typer reads the annotation
+        typer.Option(help="Samples to measure parity with ONNX Runtime on.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove what can be proven of the artifact in DIR without data, and measure it on DATA. Exit code 1 for a finding."""
+    from onnx2snn.flow.verify import verify
+
+    with progress("verifying") as bar:
+        found = verify(model, artifact, data, bar)
+    if as_json:
+        print_json(as_dictionary(found))
+    else:
+        show(found)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def as_dictionary(found: Verification) -> dict[str, object]:
+    """The verification as JSON has it."""
+    certificate = found.certificate
+    return {
+        "ok": found.ok,
+        "certificate": {
+            "exact": certificate.exact,
+            "breakpoints": certificate.breakpoints,
+            "proven": certificate.proven,
+            "layers": certificate.verdicts,
+        },
+        "parity": found.parity,
+        "findings": found.findings,
+    }
+
+
+def show(found: Verification) -> None:
+    """The verification in words."""
+    certificate = found.certificate
+    print(f"certificate: {certificate.proven} of {certificate.breakpoints} breakpoints proven; " + _verdict(found))
+    rows = [
+        (v.name, v.op, v.exactness, f"{v.proven}/{v.breakpoints}" if v.breakpoints else "", v.bound or "", v.accumulator_bits or "", v.reason)
+        for v in certificate.verdicts
+    ]
+    print_table("certificate", ("node", "op", "class", "proven", "bound", "bits", "reason"), rows)
+    if found.parity is not None:
+        _show_parity(found.parity)
+    for finding in found.findings:
+        print(f"finding: {finding}")
+
+
+def _verdict(found: Verification) -> str:
+    if found.certificate.exact:
+        return "equal to the quantised network in every count, for every input"
+    return "not proven equal to the quantised network as a whole"
+
+
+def _show_parity(parity: Parity) -> None:
+    print(
+        f"measured on {parity.samples} samples: argmax agreement {percent(parity.argmax_agreement)}, accuracy "
+        f"{percent(parity.accuracy)} (model {percent(parity.model_accuracy)}), largest output error "
+        f"{parity.largest_output_error:.3g}, {parity.steps} steps"
+    )
+    rows = [(p.name, p.counts, p.alone, p.cumulative, p.rounding, p.worst) for p in parity.layers]
+    columns = ("population", "counts", "differ alone", "differ in the network", "of these float32 near-ties", "worst")
+    print_table("parity with ONNX Runtime", columns, rows)

@@ -1,0 +1,240 @@
+"""From a model file to networks and artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from onnx2snn import __version__
+from onnx2snn.analysis.calibration import maxima
+from onnx2snn.analysis.certificate import Certificate, certify
+from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
+from onnx2snn.backends.base import Backend
+from onnx2snn.errors import BackendError, UnknownNameError, UsageError
+from onnx2snn.frontends.onnx import read_onnx
+from onnx2snn.ir import Array, Graph, save_graph
+from onnx2snn.ir.ops import Conv, Dense
+from onnx2snn.passes import CODES, CalibrateActivations, MapNeurons, Recipe, most_levels, run_passes
+from onnx2snn.passes.base import Observer
+from onnx2snn.passes.text import parse_recipe, print_recipe
+from onnx2snn.plugins import load_backend
+from onnx2snn.reference import Run, settle_bound
+
+Settle = int | Literal["auto"]
+CALIBRATION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to convert; None leaves the choice to the model and the backend.
+
+    code: name of a code.  steps: inject steps; by default the largest number of levels.
+    settle: steps after them; by default "auto" (until silent) for exact codes and 0 for the others.
+    integer: whole-number arithmetic; by default where all weights are quantised.
+    passes: the text of a recipe that replaces the backend's own.
+    """
+
+    code: str | None = None
+    steps: int | None = None
+    settle: Settle | None = None
+    integer: bool | None = None
+    passes: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is not None and self.code not in CODES:
+            raise UnknownNameError(f"no code {self.code!r}; known: {', '.join(CODES)}")
+        if self.steps is not None and self.steps < 1:
+            raise UsageError(f"steps: a number from 1 on expected, found {self.steps}")
+        if isinstance(self.settle, int) and self.settle < 0:
+            raise UsageError(f"settle: a number from 0 on or 'auto' expected, found {self.settle}")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A model that has been read, and the options to convert it with; made by `convert`."""
+
+    ann: Graph
+    source: Source
+    options: Options
+    levels: Recipe = ()
+    command: str = ""
+
+    @cached_property
+    def network(self) -> Network:
+        """The network as the `numpy` backend has it."""
+        return self.lower(load_backend("numpy"))
+
+    @property
+    def certificate(self) -> Certificate:
+        """What is proven of it."""
+        return self.network.certificate
+
+    def simulate(self, x: Array) -> Run:
+        """Runs samples `x` (N, *input shape) in the NumPy simulator."""
+        from onnx2snn.backends.numpy import NumpySimulator
+
+        schedule = self.network.schedule
+        return NumpySimulator(self.network.graph, schedule.steps, schedule.settle).run(x)
+
+    def save(self, folder: str | Path, backend: str = "numpy", force: bool = False) -> Manifest:
+        """Writes an artifact for a backend; the folder appears whole or not at all."""
+        chosen = load_backend(backend)
+        return save(self.lower(chosen), chosen, Path(folder), force)
+
+    def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
+        """The network as `backend` takes it, its design rules checked."""
+        staircases, mapping = self._recipes(backend)
+        reference = run_passes(self.ann, staircases, observer)
+        code = self._code(backend) if mapping is None else _code_of(mapping)
+        steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
+        integer = self._integer(backend, reference)
+        recipe = backend.neurons(code, steps, integer) if mapping is None else mapping
+        notes: list[str] = []
+
+        def watch(step: object, graph: Graph, reasons: Sequence[str]) -> None:
+            notes.extend(reasons)
+            if observer is not None:
+                observer(step, graph, reasons)  # type: ignore[arg-type]
+
+        graph = run_passes(reference, recipe, watch)
+        network = Network(
+            graph=graph,
+            schedule=Schedule(steps, self._settle(code)),
+            code=code,
+            integer=integer,
+            source=self.source,
+            staircase_passes=print_recipe(staircases),
+            neuron_passes=print_recipe(recipe),
+            certificate=certify(reference, graph, steps),
+            command=self.command,
+            notes=tuple(notes),
+        )
+        backend.check(network)
+        return network
+
+    def _recipes(self, backend: Backend) -> tuple[Recipe, Recipe | None]:
+        """The passes to staircases, and those after them where the user wrote them out."""
+        if self.options.passes is None:
+            return (*self.levels, *backend.staircases()), None
+        recipe = parse_recipe(self.options.passes)
+        cut = next((i for i, step in enumerate(recipe) if isinstance(step, MapNeurons)), None)
+        if cut is None:
+            return (*self.levels, *recipe), None
+        return (*self.levels, *recipe[:cut]), recipe[cut:]
+
+    def _code(self, backend: Backend) -> str:
+        code = self.options.code or backend.codes[0]
+        if code not in backend.codes:
+            raise BackendError(f"backend {backend.name} cannot run code {code}; it runs: {', '.join(backend.codes)}")
+        return code
+
+    def _settle(self, code: str) -> int | None:
+        exact = code == "st-bif"
+        settle: Settle = self.options.settle if self.options.settle is not None else ("auto" if exact else 0)
+        return None if settle == "auto" else settle
+
+    def _integer(self, backend: Backend, reference: Graph) -> bool:
+        wanted = self.options.integer
+        if wanted is None:
+            kinds = {node.op.weight.dtype.kind for node in reference.of(Conv, Dense) if isinstance(node.op, (Conv, Dense))}
+            return ("integer" in backend.arithmetic) if kinds <= {"i"} else ("float" not in backend.arithmetic)
+        name = "integer" if wanted else "float"
+        if name not in backend.arithmetic:
+            raise BackendError(f"backend {backend.name} computes in {backend.arithmetic[0]} only, --{name} asked for")
+        return wanted
+
+
+def convert(
+    model: str | Path,
+    *,
+    code: str | None = None,
+    steps: int | None = None,
+    settle: Settle | None = None,
+    integer: bool | None = None,
+    passes: str | None = None,
+    calibrate: Array | None = None,
+    levels: int = 15,
+    command: str = "",
+) -> Conversion:
+    """Reads a quantised ONNX file and prepares its conversion to a spiking network.
+
+    model: path of the file.  code, steps, settle, integer, passes: see `Options`.
+    calibrate: samples (N, *input shape) whose maxima give real-valued activations `levels` steps each.
+    Raises `ModelError` for a file that cannot be taken; later steps raise `PassError` and `BackendError`.
+    """
+    path = Path(model)
+    ann = read_onnx(path).graph
+    recipe: Recipe = ()
+    if calibrate is not None:
+        batches = (calibrate[i : i + CALIBRATION_BATCH] for i in range(0, len(calibrate), CALIBRATION_BATCH))
+        recipe = (CalibrateActivations(levels=levels, maxima=maxima(ann, batches)),)
+    return Conversion(ann, Source.of(path), Options(code, steps, settle, integer, passes), recipe, command)
+
+
+def save(network: Network, backend: Backend, folder: Path, force: bool = False) -> Manifest:
+    """Writes `network` as an artifact of `backend`; raises `UsageError` where something would be lost."""
+    check_target(folder, force)
+    manifest = manifest_of(network, backend)
+    with writing(folder, force) as scratch:
+        save_graph(network.graph, scratch)
+        backend.emit(network, scratch)
+        seal(scratch, manifest)
+    return manifest
+
+
+def manifest_of(network: Network, backend: Backend) -> Manifest:
+    """The manifest of a network, still without files."""
+    graph, schedule = network.graph, network.schedule
+    return Manifest(
+        made_by=f"onnx2snn {__version__}",
+        backend=backend.name,
+        fidelity=backend.fidelity,
+        model=ModelRecord(file=network.source.file, sha256=network.source.sha256),
+        code=network.code,
+        arithmetic="integer" if network.integer else "float",
+        steps=schedule.steps,
+        settle="auto" if schedule.settle is None else schedule.settle,
+        settle_bound=settle_bound(graph, schedule.steps),
+        encoder="analog" if network.analog_input else "quantised",
+        input_shape=network.input_shape,
+        output_shape=graph.shape(graph.outputs[0]),
+        staircase_passes=network.staircase_passes,
+        neuron_passes=network.neuron_passes,
+        layers=layer_records(graph, network.certificate),
+        notes=network.notes,
+        command=network.command,
+        files={},
+    )
+
+
+def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, ...]:
+    """The certificate as records of the manifest."""
+    return tuple(
+        LayerRecord(
+            name=v.name,
+            op=v.op,
+            onnx_node=graph[v.name].origin.node,
+            shape=graph.shape(v.name),
+            exactness=v.exactness,
+            breakpoints=v.breakpoints,
+            proven=v.proven,
+            bound=v.bound,
+            accumulator_bits=v.accumulator_bits,
+            reason=v.reason,
+        )
+        for v in certificate.verdicts
+    )
+
+
+def _code_of(recipe: Recipe) -> str:
+    return next(step.code for step in recipe if isinstance(step, MapNeurons))
+
+
+def _steps_of(recipe: Recipe) -> int:
+    return next(step.steps for step in recipe if isinstance(step, MapNeurons))
+
+
+__all__ = ["Conversion", "Options", "convert", "layer_records", "manifest_of", "save"]

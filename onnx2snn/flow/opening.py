@@ -1,0 +1,41 @@
+"""Opening an artifact that was written before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx2snn.artifact import Manifest, check_files, read_manifest
+from onnx2snn.backends.base import Backend, Simulator
+from onnx2snn.errors import ArtifactError
+from onnx2snn.ir import Graph, load_graph
+from onnx2snn.plugins import load_backend
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact folder with its manifest and the backend that made it."""
+
+    folder: Path
+    manifest: Manifest
+    backend: Backend
+
+    def graph(self) -> Graph:
+        """The spiking graph in it."""
+        return load_graph(self.folder)
+
+    def simulator(self) -> Simulator:
+        """What runs it."""
+        return self.backend.simulator(self.folder, self.manifest)
+
+
+def open_artifact(folder: Path, trust: bool = False) -> Artifact:
+    """Reads the manifest and finds the backend; nothing in the folder is executed.
+
+    Raises `ArtifactError` where the folder is no artifact or, unless `trust`, a file differs from its hash.
+    """
+    manifest = read_manifest(folder)
+    wrong = [] if trust else check_files(folder, manifest)
+    if wrong:
+        raise ArtifactError(f"{folder}: {'; '.join(wrong)}; convert again")
+    return Artifact(folder, manifest, load_backend(manifest.backend))

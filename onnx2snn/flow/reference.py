@@ -1,0 +1,55 @@
+"""The trained network's own counts: what a spiking network is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onnx2snn.frontends.onnx import OnnxRuntime
+from onnx2snn.ir import Array, Graph
+from onnx2snn.ir.ops import Staircase
+from onnx2snn.reference import evaluate
+
+
+@dataclass(frozen=True)
+class Truth:
+    """output: (N, ...) of the model.  counts: by staircase, int64 (N, *features)."""
+
+    output: Array
+    counts: dict[str, Array]
+
+
+class OnnxTruth:
+    """Outputs and counts by ONNX Runtime, inner tensors read off the model's own quantisers."""
+
+    def __init__(self, model: Path, reference: Graph) -> None:
+        self.reference = reference
+        self.tensors = {node.name: node.origin.tensor for node in reference.of(Staircase) if node.origin.tensor}
+        self.session = OnnxRuntime(model, tuple(self.tensors.values()))
+
+    def of(self, x: Array) -> Truth:
+        """Runs a batch."""
+        values = self.session.run(x)
+        counts = {name: self._counts(name, values[tensor]) for name, tensor in self.tensors.items()}
+        return Truth(values[self.session.output], counts)
+
+    def _counts(self, name: str, values: Array) -> Array:
+        op = self.reference[name].op
+        assert isinstance(op, Staircase)
+        shaped = values.astype(np.float64).reshape(len(values), *self.reference.shape(name))
+        return np.rint(shaped / op.scale).astype(np.int64)
+
+
+def exact_counts(reference: Graph, x: Array) -> dict[str, Array]:
+    """The same counts in float64, where float32 rounding cannot decide a near tie."""
+    values = evaluate(reference, x)
+    stairs = [(node.name, node.op) for node in reference.of(Staircase) if isinstance(node.op, Staircase)]
+    return {name: np.rint(values[name] / op.scale).astype(np.int64) for name, op in stairs}
+
+
+def batches(x: Array, size: int) -> Iterator[Array]:
+    """Consecutive pieces of at most `size` samples."""
+    return (x[start : start + size] for start in range(0, len(x), size))

@@ -1,0 +1,218 @@
+"""Does an artifact compute what its model computes? Proof first, then measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from onnx2snn.analysis.certificate import Certificate, certify
+from onnx2snn.artifact import Network, Schedule, Source, check_files
+from onnx2snn.errors import DataError
+from onnx2snn.flow.data import Samples, read_samples
+from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.reference import OnnxTruth, Truth, batches, exact_counts
+from onnx2snn.flow.simulate import BATCH, Progress
+from onnx2snn.frontends.onnx import read_onnx
+from onnx2snn.ir import Array, Graph
+from onnx2snn.passes import run_passes
+from onnx2snn.passes.text import parse_recipe
+
+
+@dataclass
+class LayerParity:
+    """Counts of one population against ONNX Runtime's.
+
+    alone: differing counts when fed the reference's own counts, evenly spread.  cumulative: in the running network.
+    rounding: those of the cumulative ones where float64 sides with the spiking network: float32 near-ties.
+    worst: the largest difference.
+    """
+
+    name: str
+    counts: int = 0
+    alone: int | None = None
+    cumulative: int = 0
+    rounding: int = 0
+    worst: int = 0
+
+
+@dataclass
+class Parity:
+    """What was measured on samples."""
+
+    samples: int = 0
+    argmax_agreement: float | None = None
+    accuracy: float | None = None
+    model_accuracy: float | None = None
+    largest_output_error: float = 0.0
+    steps: int = 0
+    layers: list[LayerParity] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """certificate: what is proven.  parity: what was measured, if asked.  findings: what is wrong, in words."""
+
+    certificate: Certificate
+    parity: Parity | None
+    findings: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the artifact is what it says it is."""
+        return not self.findings
+
+
+def verify(
+    model: str | Path, folder: str | Path, data: str | Path | None = None, progress: Progress | None = None
+) -> Verification:
+    """Checks an artifact against the model it was made from.
+
+    The static certificate is worked out anew from the model file and the numbers in the folder. With `data`, counts
+    and outputs are measured against ONNX Runtime as well. Differences that the artifact does not claim to exclude
+    (an inexact code, real arithmetic) are reported but are no findings.
+    """
+    artifact = open_artifact(Path(folder), trust=True)
+    findings = [f"{problem}" for problem in check_files(artifact.folder, artifact.manifest)]
+    source = Source.of(_existing(Path(model)))
+    if source.sha256 != artifact.manifest.model.sha256:
+        findings.append(f"the artifact was made from another file than {source.file} ({artifact.manifest.model.file})")
+    graph = artifact.graph()
+    reference = run_passes(read_onnx(Path(model)).graph, parse_recipe(artifact.manifest.staircase_passes))
+    certificate = certify(reference, graph, artifact.manifest.steps)
+    findings += _against_claims(artifact, certificate)
+    findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)
+    parity = None
+    if data is not None:
+        samples = read_samples(Path(data), artifact.manifest.input_shape)
+        parity = _measure(Path(model), artifact, reference, samples, progress)
+        findings += _against_proof(certificate, parity)
+    return Verification(certificate, parity, tuple(findings))
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        read_onnx(path)  # says what is wrong with it
+    return path
+
+
+def _against_claims(artifact: Artifact, certificate: Certificate) -> list[str]:
+    claimed = {layer.name: layer for layer in artifact.manifest.layers}
+    found: list[str] = []
+    for verdict in certificate.verdicts:
+        layer = claimed.get(verdict.name)
+        if layer is None:
+            found.append(f"{verdict.name}: not in the manifest")
+        elif (layer.exactness, layer.proven) != (verdict.exactness, verdict.proven):
+            found.append(
+                f"{verdict.name}: {layer.exactness} with {layer.proven} breakpoints claimed, {verdict.exactness} with "
+                f"{verdict.proven} of {verdict.breakpoints} proven" + (f" ({verdict.reason})" if verdict.reason else "")
+            )
+    return found
+
+
+def _network(artifact: Artifact, graph: Graph, certificate: Certificate, source: Source) -> Network:
+    manifest = artifact.manifest
+    return Network(
+        graph=graph,
+        schedule=Schedule(manifest.steps, None if manifest.settle == "auto" else manifest.settle),
+        code=manifest.code,
+        integer=manifest.arithmetic == "integer",
+        source=source,
+        staircase_passes=manifest.staircase_passes,
+        neuron_passes=manifest.neuron_passes,
+        certificate=certificate,
+        command=manifest.command,
+        notes=manifest.notes,
+    )
+
+
+def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples, progress: Progress | None) -> Parity:
+    from onnx2snn.backends.numpy import NumpySimulator
+
+    truth = OnnxTruth(model, reference)
+    manifest = artifact.manifest
+    settle = None if manifest.settle == "auto" else manifest.settle
+    alone = NumpySimulator(artifact.graph(), manifest.steps, settle)
+    tally = _Tally(reference, samples.y is not None)
+    simulator = artifact.simulator()
+    for x in batches(samples.x, BATCH):
+        expected = truth.of(x)
+        run = simulator.run(x)
+        if run.output.shape != expected.output.shape:
+            raise DataError(f"output {expected.output.shape} of the model expected, found {run.output.shape}")
+        forced = alone.run(x, given={k: v for k, v in expected.counts.items() if k in run.counts})
+        tally.add(x, expected, run.output, run.counts, forced.counts, run.steps)
+        if progress is not None:
+            progress(tally.parity.samples, len(samples.x))
+    return tally.finish(samples.y)
+
+
+class _Tally:
+    def __init__(self, reference: Graph, labelled: bool) -> None:
+        self.reference, self.labelled = reference, labelled
+        self.parity = Parity()
+        self.layers: dict[str, LayerParity] = {}
+        self.answers: list[Array] = []
+        self.expected: list[Array] = []
+
+    def add(
+        self, x: Array, truth: Truth, output: Array, counts: dict[str, Array], alone: dict[str, Array], steps: int
+    ) -> None:
+        parity = self.parity
+        parity.samples += len(x)
+        parity.steps = max(parity.steps, steps)
+        error = np.abs(output - truth.output.astype(np.float64)).max(initial=0.0)
+        parity.largest_output_error = max(parity.largest_output_error, float(error))
+        if output.ndim == 2:
+            self.answers.append(output.argmax(axis=1))
+            self.expected.append(truth.output.argmax(axis=1))
+        exact = _once(lambda: exact_counts(self.reference, x))
+        for name, found in counts.items():
+            if name in truth.counts:
+                self._layer(name, found, alone[name], truth.counts[name], exact)
+
+    def _layer(self, name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]) -> None:
+        layer = self.layers.setdefault(name, LayerParity(name, alone=0))
+        wrong = found != truth
+        layer.counts += truth.size
+        layer.cumulative += int(wrong.sum())
+        layer.alone = (layer.alone or 0) + int((alone != truth).sum())
+        if wrong.any():
+            layer.worst = max(layer.worst, int(np.abs(found - truth).max()))
+            layer.rounding += int((wrong & (found == exact()[name])).sum())
+
+    def finish(self, labels: Array | None) -> Parity:
+        parity = self.parity
+        parity.layers = list(self.layers.values())
+        if self.answers:
+            answers, expected = np.concatenate(self.answers), np.concatenate(self.expected)
+            parity.argmax_agreement = float((answers == expected).mean())
+            if labels is not None:
+                parity.accuracy = float((answers == labels).mean())
+                parity.model_accuracy = float((expected == labels).mean())
+        return parity
+
+
+def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:
+    made: list[dict[str, Array]] = []
+
+    def get() -> dict[str, Array]:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return get
+
+
+def _against_proof(certificate: Certificate, parity: Parity) -> list[str]:
+    """Measured differences that the certificate excludes."""
+    if not certificate.exact:
+        return []
+    return [
+        f"{layer.name}: proven exact, yet {layer.cumulative - layer.rounding} of {layer.counts} counts differ"
+        for layer in parity.layers
+        if layer.cumulative > layer.rounding
+    ]
