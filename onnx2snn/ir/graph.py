@@ -111,8 +111,7 @@ class Graph:
         if inputs is not None:
             self._order = None
         if self.shape(name) != shape:
-            for consumer in self.consumers(name):
-                self.replace(consumer.name, consumer.op)
+            self._infer_after(name)
 
     def insert_before(self, name: str, op: Op, new: str, slot: int = 0) -> str:
         """Puts a new node on the edge that feeds input `slot` of node `name`."""
@@ -155,7 +154,7 @@ class Graph:
         """Removes nodes that no output depends on, except inputs."""
         needed: set[str] = set()
         for output in self.outputs:
-            needed |= nx.ancestors(self._edges, output) | {output}
+            needed |= nx.ancestors(self._edges, self[output].name) | {output}
         for name in reversed(self._sorted()):
             if name not in needed and self[name].op.arity != 0:
                 self._edges.remove_node(name)
@@ -200,6 +199,14 @@ class Graph:
             self._serial += 1
         for slot, source in enumerate(node.inputs):
             self._edges.add_edge(source, node.name, key=slot)
+
+    def _infer_after(self, name: str) -> None:
+        """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
+        below = nx.descendants(self._edges, name)
+        for node in self:
+            if node.name in below:
+                with located(f"{node}"):
+                    self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
     def _sorted(self) -> list[str]:
         if self._order is None:
