@@ -18,10 +18,11 @@ from onnx2snn.analysis.follow import Follower, Link
 from onnx2snn.analysis.lattice import Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Affine, Input, Neuron, Readout, Staircase
+from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
 from onnx2snn.reference import exact
 
 Exactness = Literal["exact", "bounded", "analog"]
+REAL = "computed in real arithmetic, which is not proven"
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,14 @@ class _Judge:
         self.places: Places = lattices(reference)
         self.ranges: Places = lattices(network, steps)
         self.links = Follower(reference, network).links()
+        self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
     def verdict(self, node: Node) -> Verdict:
         op = node.op
         if isinstance(op, Neuron):
             return self._neuron(node, op)
+        if self.real and not isinstance(op, (Input, Encoder)):
+            return Verdict(node.name, op.name, "analog", reason=REAL)
         if isinstance(op, Readout):
             return self._readout(node, op)
         return self._linear(node)
@@ -115,7 +119,7 @@ class _Judge:
         if not isinstance(stairs, Staircase):
             return replace(base, reason="the model has no staircase of this name")
         if not op.integer:
-            return replace(base, exactness="analog", reason="real arithmetic is not proven")
+            return replace(base, exactness="analog", reason=REAL)
         base = replace(base, accumulator_bits=self._membrane_bits(node, op))
         if link.analog:
             return replace(base, exactness="analog", reason=link.broken)

@@ -16,7 +16,7 @@ from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense
+from onnx2snn.ir.ops import Conv, Dense, Neuron
 from onnx2snn.passes import CODES, CalibrateActivations, MapNeurons, Recipe, most_levels, run_passes
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
@@ -102,7 +102,7 @@ class Conversion:
         graph = run_passes(reference, recipe, watch)
         network = Network(
             graph=graph,
-            schedule=Schedule(steps, self._settle(code)),
+            schedule=Schedule(steps, self._settle(graph)),
             code=code,
             integer=integer,
             source=self.source,
@@ -131,8 +131,8 @@ class Conversion:
             raise BackendError(f"backend {backend.name} cannot run code {code}; it runs: {', '.join(backend.codes)}")
         return code
 
-    def _settle(self, code: str) -> int | None:
-        exact = code == "st-bif"
+    def _settle(self, graph: Graph) -> int | None:
+        exact = all(node.op.exact for node in graph.of(Neuron) if isinstance(node.op, Neuron))
         settle: Settle = self.options.settle if self.options.settle is not None else ("auto" if exact else 0)
         return None if settle == "auto" else settle
 

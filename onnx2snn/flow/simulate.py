@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +30,18 @@ class LayerActivity:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What `simulate` reports. steps: from the first inject step to the last spike, settle steps included."""
+    """What `simulate` reports.
+
+    steps: from the first inject step to the last spike, settle steps included.  output: (N, ...), the readout after
+    the last step, in the units of the model's output.
+    """
 
     samples: int
     steps: int
     inject_steps: int
     accuracy: float | None
     layers: tuple[LayerActivity, ...]
-    run: Run
+    output: Array
 
 
 def simulate(
@@ -50,27 +54,31 @@ def simulate(
     artifact = open_artifact(Path(folder))
     simulator = artifact.simulator()
     samples = read_samples(Path(data), artifact.manifest.input_shape)
-    run = run_batches(simulator.run, samples.x, progress)
+    runs: list[Run] = []
+    for start in range(0, len(samples.x), BATCH):
+        runs.append(_light(simulator.run(samples.x[start : start + BATCH])))
+        if progress is not None:
+            progress(min(start + BATCH, len(samples.x)), len(samples.x))
+    run = joined(runs)
     if save is not None:
         write_results(Path(save), output=run.output.astype(np.float32), steps=np.int64(run.steps))
-    return summary(artifact, samples, run)
+    return _summary(artifact, samples, run)
 
 
-def run_batches(run: Callable[[Array], Run], x: Array, progress: Progress | None = None) -> Run:
-    """Runs samples batch by batch and joins the results."""
-    runs: list[Run] = []
-    for start in range(0, len(x), BATCH):
-        runs.append(run(x[start : start + BATCH]))
-        if progress is not None:
-            progress(min(start + BATCH, len(x)), len(x))
-    return joined(runs)
+def _light(run: Run) -> Run:
+    """The run without its counts: what is kept of a batch does not grow with the network."""
+    return replace(run, counts={})
 
 
-def summary(artifact: Artifact, samples: Samples, run: Run) -> Simulation:
-    """Accuracy and activity of a run."""
-    layers = tuple(_activity(name, counts, run) for name, counts in run.counts.items())
+def _summary(artifact: Artifact, samples: Samples, run: Run) -> Simulation:
+    graph, count = artifact.graph(), len(samples.x)
+    layers = tuple(
+        LayerActivity(name, neurons, spikes, spikes / (neurons * count * run.steps))
+        for name, spikes in run.spikes.items()
+        for neurons in [int(np.prod(graph.shape(name)))]
+    )
     accuracy = None if samples.y is None else accuracy_of(run.output, samples.y)
-    return Simulation(len(samples.x), run.steps, artifact.manifest.steps, accuracy, layers, run)
+    return Simulation(count, run.steps, artifact.manifest.steps, accuracy, layers, run.output)
 
 
 def accuracy_of(output: Array, labels: Array) -> float:
@@ -78,9 +86,3 @@ def accuracy_of(output: Array, labels: Array) -> float:
     if output.ndim != 2:
         raise DataError(f"y: labels go with an output (N, classes), found {output.shape}")
     return float((output.argmax(axis=1) == labels).mean())
-
-
-def _activity(name: str, counts: Array, run: Run) -> LayerActivity:
-    neurons = int(np.prod(counts.shape[1:]))
-    rate = run.spikes[name] / max(1, counts.size * run.steps)
-    return LayerActivity(name, neurons, run.spikes[name], rate)

@@ -1,0 +1,46 @@
+"""How wide the whole numbers of an integer network get, and which machine number holds them exactly."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from onnx2snn.analysis.lattice import Lattice, Place, lattices
+from onnx2snn.ir import Graph, Node
+from onnx2snn.ir.ops import Neuron
+
+MachineNumber = Literal["float32", "float64", "int64"]
+EXACT_BITS: tuple[tuple[MachineNumber, int], ...] = (("float32", 24), ("float64", 53), ("int64", 62))
+
+
+def is_integer(graph: Graph) -> bool:
+    """Whether the neurons of a spiking graph compute in whole numbers."""
+    return any(node.op.integer for node in graph.of(Neuron) if isinstance(node.op, Neuron))
+
+
+def widths(graph: Graph, ticks: int) -> dict[str, int]:
+    """For every node the bits that its values in one tick, or a neuron's membrane at any time, can take in `ticks` ticks.
+
+    0: the values are real.
+    """
+    if not is_integer(graph):
+        return {node.name: 0 for node in graph}
+    places = lattices(graph, ticks)
+    return {node.name: _width(node, places, ticks) for node in graph}
+
+
+def _width(node: Node, places: dict[str, Place], ticks: int) -> int:
+    op = node.op
+    place = places[node.inputs[0]] if isinstance(op, Neuron) else places[node.name]
+    if not isinstance(place, Lattice):
+        return 0
+    largest = 2 * int(np.max(np.maximum(np.abs(place.low), np.abs(place.high))))
+    if isinstance(op, Neuron):
+        largest = (largest << op.shift) + int(np.max(np.abs(op.v0) + np.abs(op.bias) + op.theta * (ticks + 1)))
+    return largest.bit_length()
+
+
+def narrowest(bits: int) -> MachineNumber | None:
+    """The smallest machine number in which sums of whole numbers of `bits` bits are exact; None where there is none."""
+    return next((name for name, most in EXACT_BITS if bits <= most), None)
