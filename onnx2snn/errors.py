@@ -22,7 +22,7 @@ expected and what was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -109,7 +109,7 @@ class PluginError(BackendError):
 
 
 @contextmanager
-def located(place: str) -> Iterator[None]:
+def located(place: str) -> Generator[None]:
     """Adds `place` in front of the location of every onnx2snn error that passes through."""
     try:
         yield

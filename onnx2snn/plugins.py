@@ -48,7 +48,7 @@ def load_backend(name: str) -> Backend:
         raise PluginError(plugin.problem)
     try:
         kind = points[0].load()
-    except Exception as error:  # noqa: BLE001  code of others may raise anything
+    except Exception as error:
         raise _not_loaded(plugin, error) from error
     if not (isinstance(kind, type) and issubclass(kind, Backend)):
         raise PluginError(f"backend {name!r} of {plugin.package}: {plugin.target} is no Backend class")
@@ -69,6 +69,5 @@ def _described(point: EntryPoint, points: list[EntryPoint]) -> Plugin:
 def _not_loaded(plugin: Plugin, error: BaseException) -> PluginError | MissingExtraError:
     if isinstance(error, MissingExtraError):
         return error
-    return PluginError(
-        f"backend {plugin.name!r} of {plugin.package} {plugin.version} cannot be loaded: {type(error).__name__}: {error}"
-    )
+    owner = f"backend {plugin.name!r} of {plugin.package} {plugin.version}"
+    return PluginError(f"{owner} cannot be loaded: {type(error).__name__}: {error}")

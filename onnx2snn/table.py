@@ -47,6 +47,4 @@ class Table(Generic[Rule]):
             return self._rules[kind]
         except KeyError:
             known = ", ".join(sorted(k.__name__ for k in self._rules))
-            raise BackendError(
-                f"{self.consumer} has no rule for {kind.__name__}; it takes: {known}"
-            ) from None
+            raise BackendError(f"{self.consumer} has no rule for {kind.__name__}; it takes: {known}") from None

@@ -55,7 +55,9 @@ class ModelBuilder:
         zeros = np.zeros(np.shape(scale))
         return self.node("DequantizeLinear", codes, self.constant(scale), self.constant(zeros, np.int8), axis=axis)
 
-    def conv(self, x: str, inside: int, out: int, kernel: Sequence[int] = (3, 3), bias: bool = True, **attributes: Any) -> str:
+    def conv(
+        self, x: str, inside: int, out: int, kernel: Sequence[int] = (3, 3), bias: bool = True, **attributes: Any
+    ) -> str:
         groups = attributes.get("group", 1)
         extra = [self.constant(self.rng.normal(0, 0.2, out))] if bias else []
         return self.node("Conv", x, self.weights((out, inside // groups, *kernel)), *extra, **attributes)

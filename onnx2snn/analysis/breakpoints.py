@@ -62,8 +62,8 @@ def breakpoints(
     margin = DOUBT * np.maximum(1.0, np.abs((offset + other * count) / unit))[:, None]
     for row, column in zip(*np.nonzero(np.abs(place - np.rint(place)) < margin), strict=True):
         k = int(counts[column])
-        constant = Fraction(offset[row]) + Fraction(other[row]) * count
-        exact = (Fraction(2 * k - 1, 2) * Fraction(scale[row]) - constant) / Fraction(unit[row])
+        constant = Fraction(float(offset[row])) + Fraction(float(other[row])) * count
+        exact = (Fraction(2 * k - 1, 2) * Fraction(float(scale[row])) - constant) / Fraction(float(unit[row]))
         least = -(-exact.numerator // exact.denominator)
         strict = rounding == "half-even" and k % 2 == 1
         result[row, column] = least + (1 if strict and exact == least else 0)

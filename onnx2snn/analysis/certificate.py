@@ -114,7 +114,8 @@ class _Judge:
 
     def _neuron(self, node: Node, op: Neuron) -> Verdict:
         base = Verdict(node.name, op.name, "bounded", bound=_span(op, self.steps))
-        stairs = self.reference[node.name].op if node.name in self.reference else None
+        twin = self.reference.get(node.name)
+        stairs = None if twin is None else twin.op
         link = self.links[node.inputs[0]]
         if not isinstance(stairs, Staircase):
             return replace(base, reason="the model has no staircase of this name")
@@ -150,14 +151,23 @@ class _Judge:
         m1, m2 = (link.multipliers[i] for i in order)
         assert isinstance(first, Lattice)
         assert isinstance(second, Lattice)
-        shape = np.broadcast_shapes(*(a.shape for a in (first.unit, second.unit, offset, op.theta, op.v0, m1, m2, first.low, second.low)))
+        shape = np.broadcast_shapes(
+            *(a.shape for a in (first.unit, second.unit, offset, op.theta, op.v0, m1, m2, first.low, second.low))
+        )
         wide = replace(first, unit=np.broadcast_to(first.unit, shape))
         climb, theta, v0 = self._tables(op, stairs, wide, offset)
-        unit, low, high, one, two = (np.broadcast_to(a, shape).reshape(-1) for a in (second.unit, second.low, second.high, m1, m2))
+        unit, low, high, one, two = (
+            np.broadcast_to(a, shape).reshape(-1) for a in (second.unit, second.low, second.high, m1, m2)
+        )
         pair = PairClimb(climb, unit, low, high)
         if pair.cases > MOST_CASES:
             total = len(theta) * (climb.hi - climb.lo)
-            return {"breakpoints": total, "proven": 0, "bound": climb.hi - climb.lo, "reason": "too many cases of two branches to compare"}
+            return {
+                "breakpoints": total,
+                "proven": 0,
+                "bound": climb.hi - climb.lo,
+                "reason": "too many cases of two branches to compare",
+            }
         table = PairTable(one, two, theta, v0, op.ties == "even" and op.exact)
         good, total, worst = check_pair(pair, table)
         return {"breakpoints": total, "proven": good, "bound": worst}
@@ -205,7 +215,11 @@ def _judged(found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdi
     starts_at_rest = bool(((op.v0 >= 0) & (op.v0 < op.theta)).all())
     if first and high is None and low == stairs.lo == 0 and starts_at_rest:
         return replace(found, exactness="exact")
-    reason = f"code {op.code} depends on when spikes arrive" if covered or high is None else "its range of counts is not the staircase's"
+    reason = (
+        f"code {op.code} depends on when spikes arrive"
+        if covered or high is None
+        else "its range of counts is not the staircase's"
+    )
     return replace(found, bound=span, reason=reason)
 
 

@@ -52,7 +52,7 @@ class Follower:
             return Link(broken="the input is real-valued: the first synapse stays analog", analog=True)
         if isinstance(op, Neuron):
             return Link(at=node.name)
-        twin = self.reference[node.name] if node.name in self.reference else None
+        twin = self.reference.get(node.name)
         if isinstance(op, Encoder):
             return self._encoder(node, op, twin)
         arriving = [self.found[source] for source in node.inputs]
@@ -75,7 +75,10 @@ class Follower:
             return Link(broken="it reads other values than in the model")
         if not isinstance(self.places[node.name], Lattice):
             place = self.places[node.name]
-            return Link(broken=place.reason if isinstance(place, NoLattice) else "", analog=isinstance(place, NoLattice) and place.analog)
+            return Link(
+                broken=place.reason if isinstance(place, NoLattice) else "",
+                analog=isinstance(place, NoLattice) and place.analog,
+            )
         return Link(at=self._at(node.name))
 
     def _at(self, name: str) -> str:
@@ -99,7 +102,13 @@ class Follower:
         return Link(at=source.at)
 
     def _affine(self, node: Node, op: Affine, source: Link, twin: Node | None) -> Link:
-        if op.scale is None or op.shift is not None or op.scale.dtype.kind != "i" or source.pair or not _one(source.multiplier):
+        if (
+            op.scale is None
+            or op.shift is not None
+            or op.scale.dtype.kind != "i"
+            or source.pair
+            or not _one(source.multiplier)
+        ):
             return Link(broken="an affine op that is not a whole multiplier")
         if twin is not None and isinstance(twin.op, Affine) and twin.op.scale is not None:
             signs = np.broadcast_to(np.sign(twin.op.scale), np.broadcast_shapes(twin.op.scale.shape, op.scale.shape))

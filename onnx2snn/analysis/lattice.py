@@ -76,10 +76,17 @@ def _place(graph: Graph, node: Node, arriving: list[Place], steps: int) -> Place
     if isinstance(op, Input):
         return NoLattice("the input is real-valued", analog=True)
     if isinstance(op, (Staircase, Encoder)):
-        return Lattice(np.asarray(op.scale if isinstance(op, Staircase) else op.value, np.float64), np.int64(op.lo), np.int64(op.hi), node.name)
+        return Lattice(
+            np.asarray(op.scale if isinstance(op, Staircase) else op.value, np.float64),
+            np.asarray(op.lo),
+            np.asarray(op.hi),
+            node.name,
+        )
     if isinstance(op, Neuron):
         low, high = op.range
-        return Lattice(np.asarray(op.value, np.float64), np.int64(low), np.int64(steps if high is None else high), node.name)
+        return Lattice(
+            np.asarray(op.value, np.float64), np.asarray(low), np.asarray(steps if high is None else high), node.name
+        )
     known = [place for place in arriving if isinstance(place, Lattice)]
     if len(known) < len(arriving):
         return next(place for place in arriving if isinstance(place, NoLattice))
@@ -176,7 +183,9 @@ def _concat(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
 def _reshape(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
     assert isinstance(node.op, Reshape)
     target = node.op.shape
-    unit, low, high = (shrink(full(getattr(arriving[0], f), shapes[0]).reshape(target)) for f in ("unit", "low", "high"))
+    unit, low, high = (
+        shrink(full(getattr(arriving[0], f), shapes[0]).reshape(target)) for f in ("unit", "low", "high")
+    )
     return Lattice(unit, low, high, node.name)
 
 

@@ -138,5 +138,9 @@ def _rounded(rows: _Rows, row: int, shift: int, limits: Limits) -> tuple[int, in
     ideal = rows.theta[row] * (1 << shift)
     nearby = np.arange(max(1, int(ideal) - 512), int(ideal) + 514)
     nearby = nearby[limits.holds(nearby)]
-    theta = int(nearby[np.argmin(np.abs(nearby - ideal))]) if len(nearby) else max(1, min(int(np.rint(ideal)), limits.theta))
+    theta = (
+        int(nearby[np.argmin(np.abs(nearby - ideal))])
+        if len(nearby)
+        else max(1, min(int(np.rint(ideal)), limits.theta))
+    )
     return theta, int(np.rint(rows.v0[row] * (1 << shift)))

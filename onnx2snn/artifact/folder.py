@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 @contextmanager
-def writing(folder: Path, force: bool = False) -> Iterator[Path]:
+def writing(folder: Path, force: bool = False) -> Generator[Path]:
     """A scratch folder that becomes `folder` in one step when the block ends well, and vanishes when it does not.
 
     Raises `UsageError` where `folder` holds something else, `ArtifactError` where the disk refuses.

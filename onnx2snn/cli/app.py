@@ -58,7 +58,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("ONNX2SNN_DEBUG"):
             raise
-        _fail(f"internal error ({type(error).__name__}: {error}); set ONNX2SNN_DEBUG=1 for the traceback and report it", 1)
+        _fail(
+            f"internal error ({type(error).__name__}: {error}); set ONNX2SNN_DEBUG=1 for the traceback and report it", 1
+        )
 
 
 def _fail(message: str, code: int) -> None:

@@ -14,6 +14,7 @@ from onnx2snn.errors import UsageError
 
 if TYPE_CHECKING:
     from onnx2snn.artifact import Manifest
+    from onnx2snn.flow.convert import Settle
     from onnx2snn.ir import Array, Graph
     from onnx2snn.passes import Pass
     from onnx2snn.passes.base import Observer
@@ -27,7 +28,9 @@ def command(
     backend: Annotated[str, typer.Option(help="numpy, torch, loihi, tianjic, nir, or a plugin's.")] = "numpy",
     code: Annotated[
         Optional[str],  # noqa: UP045  typer reads the annotation
-        typer.Option(help="st-bif, signed-if or if; by default st-bif, or what the backend can run.", show_default=False),
+        typer.Option(
+            help="st-bif, signed-if or if; by default st-bif, or what the backend can run.", show_default=False
+        ),
     ] = None,
     steps: Annotated[
         Optional[int],  # noqa: UP045
@@ -35,11 +38,17 @@ def command(
     ] = None,
     settle: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Steps after them, or auto: until silent (default for st-bif; 0 for others).", show_default=False),
+        typer.Option(
+            help="Steps after them, or auto: until silent (default for st-bif; 0 for others).", show_default=False
+        ),
     ] = None,
     integer: Annotated[
         Optional[bool],  # noqa: UP045
-        typer.Option("--integer/--float", help="Whole or real numbers; by default whole where the model is quantised.", show_default=False),
+        typer.Option(
+            "--integer/--float",
+            help="Whole or real numbers; by default whole where the model is quantised.",
+            show_default=False,
+        ),
     ] = None,
     calibrate: Annotated[
         Optional[Path],  # noqa: UP045
@@ -49,9 +58,14 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
     passes: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="A recipe instead of the backend's own, e.g. 'fold-batchnorm, ...'; see `onnx2snn passes`.", show_default=False),
+        typer.Option(
+            help="A recipe instead of the backend's own, e.g. 'fold-batchnorm, ...'; see `onnx2snn passes`.",
+            show_default=False,
+        ),
     ] = None,
-    print_after_each: Annotated[bool, typer.Option("--print-after-each", help="Print the graph after each pass.")] = False,
+    print_after_each: Annotated[
+        bool, typer.Option("--print-after-each", help="Print the graph after each pass.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say what each pass did and what it left alone.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +76,10 @@ def command(
 
     check_target(out, force)
     chosen = load_backend(backend)
-    options = [f"--backend {backend}", *(f"--{k} {v}" for k, v in (("code", code), ("steps", steps), ("settle", settle)) if v is not None)]
+    options = [
+        f"--backend {backend}",
+        *(f"--{k} {v}" for k, v in (("code", code), ("steps", steps), ("settle", settle)) if v is not None),
+    ]
     if integer is not None:
         options.append("--integer" if integer else "--float")
     if calibrate is not None:
@@ -84,13 +101,18 @@ def command(
         network = conversion.lower(chosen, _observer(print_after_each, explain))
         manifest = save(network, chosen, out, force)
     if code is None and network.code != "st-bif":
-        print(f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)", file=sys.stderr)
+        print(
+            f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)",
+            file=sys.stderr,
+        )
     _report(manifest, out, as_json)
 
 
-def _settle(text: str | None) -> int | str | None:
-    if text is None or text == "auto":
-        return text
+def _settle(text: str | None) -> Settle | None:
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
     if not text.isdigit():
         raise UsageError(f"--settle: a number of steps or auto expected, found {text!r}")
     return int(text)
@@ -128,12 +150,16 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
     classes = {k: sum(layer.exactness == k for layer in manifest.layers) for k in ("exact", "bounded", "analog")}
     if as_json:
-        print_json({"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, **manifest.model_dump()})
+        print_json(
+            {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, **manifest.model_dump()}
+        )
         return
     settle = "until silent" if manifest.settle == "auto" else f"{manifest.settle} steps"
-    print(f"{out}: {manifest.backend} artifact, code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}")
+    kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}"
+    print(f"{out}: {manifest.backend} artifact, {kind}")
     print(f"T = {manifest.steps}, settle {settle} (at most {manifest.settle_bound})")
-    print(f"certificate: {proven} of {total} breakpoints proven; ops: {', '.join(f'{n} {k}' for k, n in classes.items() if n)}")
+    ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
+    print(f"certificate: {proven} of {total} breakpoints proven; ops: {ops}")
     for layer in manifest.layers:
         if layer.exactness != "exact":
             bound = f", at most {layer.bound} counts" if layer.bound else ""

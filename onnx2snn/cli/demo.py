@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, print_json, progress
+from onnx2snn.cli.output import Json, percent, print_json, progress
 from onnx2snn.cli.verify import as_dictionary, show
 
 NAME = "demo"
@@ -41,6 +41,7 @@ def command(
         print_json({**report, "verify": as_dictionary(verification)})
     else:
         print(f"digits.onnx: {inspection.summary}")
-        print(f"spiking network: {simulation.samples} test images, accuracy {100 * (simulation.accuracy or 0):.2f} %, {simulation.steps} steps")
+        accuracy = percent(simulation.accuracy)
+        print(f"spiking network: {simulation.samples} test images, accuracy {accuracy}, {simulation.steps} steps")
         show(verification)
     raise typer.Exit(0 if verification.ok else 1)

@@ -28,7 +28,17 @@ def command(
         raise typer.Exit(0 if found.ok else 1)
     print(found.summary)
     rows = [
-        (row.node, row.op, row.dialect, row.bits, row.scale, _range(row.low, row.high), row.rounding, row.kind, row.note)
+        (
+            row.node,
+            row.op,
+            row.dialect,
+            row.bits,
+            row.scale,
+            _range(row.low, row.high),
+            row.rounding,
+            row.kind,
+            row.note,
+        )
         for row in found.nodes
     ]
     print_table(str(model), ("node", "op", "dialect", "bits", "scale", "range", "rounding", "class", "note"), rows)

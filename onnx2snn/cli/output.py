@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any
@@ -55,7 +55,7 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[ProgressCallback | None]:
+def progress(label: str) -> Generator[ProgressCallback | None]:
     """A progress bar with an estimate on standard error, where that is a terminal; else None."""
     if not sys.stderr.isatty():
         yield None

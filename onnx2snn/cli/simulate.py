@@ -14,7 +14,9 @@ NAME = "simulate"
 
 def command(
     artifact: Annotated[Path, typer.Argument(metavar="DIR", help="The artifact folder.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Samples: .npz with x (N, ...) float32 and perhaps y (N,) labels.", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(help="Samples: .npz with x (N, ...) float32 and perhaps y (N,) labels.", show_default=False)
+    ],
     save: Annotated[
         Optional[Path],  # noqa: UP045  typer reads the annotation
         typer.Option(help="Write output (N, ...) and steps to this .npz.", show_default=False),
@@ -38,7 +40,7 @@ def command(
             }
         )
         return
-    settle = found.steps - found.inject_steps
-    print(f"{found.samples} samples, {found.steps} steps ({found.inject_steps} + {settle}), accuracy {percent(found.accuracy)}")
+    steps = f"{found.steps} steps ({found.inject_steps} + {found.steps - found.inject_steps})"
+    print(f"{found.samples} samples, {steps}, accuracy {percent(found.accuracy)}")
     rows = [(layer.name, layer.neurons, layer.spikes / found.samples, layer.rate) for layer in found.layers]
     print_table(str(artifact), ("population", "neurons", "spikes per sample", "spikes per neuron and step"), rows)

@@ -24,7 +24,7 @@ def command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Prove what can be proven of the artifact in DIR without data, and measure it on DATA. Exit code 1 for a finding."""
+    """Prove what can be proven of the artifact in DIR, and measure it on DATA. Exit code 1 for a finding."""
     from onnx2snn.flow.verify import verify
 
     with progress("verifying") as bar:
@@ -57,7 +57,15 @@ def show(found: Verification) -> None:
     certificate = found.certificate
     print(f"certificate: {certificate.proven} of {certificate.breakpoints} breakpoints proven; " + _verdict(found))
     rows = [
-        (v.name, v.op, v.exactness, f"{v.proven}/{v.breakpoints}" if v.breakpoints else "", v.bound or "", v.accumulator_bits or "", v.reason)
+        (
+            v.name,
+            v.op,
+            v.exactness,
+            f"{v.proven}/{v.breakpoints}" if v.breakpoints else "",
+            v.bound or "",
+            v.accumulator_bits or "",
+            v.reason,
+        )
         for v in certificate.verdicts
     ]
     print_table("certificate", ("node", "op", "class", "proven", "bound", "bits", "reason"), rows)

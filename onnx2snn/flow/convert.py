@@ -139,7 +139,9 @@ class Conversion:
     def _integer(self, backend: Backend, reference: Graph) -> bool:
         wanted = self.options.integer
         if wanted is None:
-            kinds = {node.op.weight.dtype.kind for node in reference.of(Conv, Dense) if isinstance(node.op, (Conv, Dense))}
+            kinds = {
+                node.op.weight.dtype.kind for node in reference.of(Conv, Dense) if isinstance(node.op, (Conv, Dense))
+            }
             return ("integer" in backend.arithmetic) if kinds <= {"i"} else ("float" not in backend.arithmetic)
         name = "integer" if wanted else "float"
         if name not in backend.arithmetic:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.errors import Onnx2SnnError, UnsupportedOpError
@@ -22,14 +20,18 @@ CALIBRATE = "a real-valued activation: give --calibrate DATA.npz to convert, or 
 
 @dataclass(frozen=True)
 class NodeReport:
-    """One ONNX node. bits, scale, low, high, rounding: of quantisers and integer weights; scale the smallest, if several."""
+    """One ONNX node and what was understood of it.
+
+    into: the IR node it went into, "" where it became a constant.  kind: None where reading stopped before it could be
+    judged.  bits, scale, low, high, rounding: of quantisers and integer weights; scale is the smallest, if several.
+    """
 
     node: str
     op: str
     domain: str
-    dialect: str
-    into: str
-    kind: NodeClass
+    into: str = ""
+    dialect: str = ""
+    kind: NodeClass | None = None
     bits: int | None = None
     scale: float | None = None
     low: int | None = None
@@ -104,22 +106,27 @@ def _row(record: Record, ann: Graph, reference: Graph, certificate: Certificate)
     verdict = verdicts.get(record.into)
     kind: NodeClass = verdict.exactness if verdict is not None else "exact"
     note = verdict.reason if verdict is not None else ("constant" if not record.into else "folded into its neighbours")
-    return _described(record, ann, kind, note, reference)
+    return replace(_described(record, ann, reference), kind=kind, note=note)
 
 
-def _described(record: Record, ann: Graph, kind: NodeClass, note: str, reference: Graph | None = None) -> NodeReport:
-    base = {"node": record.node, "op": record.op, "domain": record.domain, "into": record.into, "kind": kind, "note": note}
-    op = ann[record.into].op if record.into in ann else None
-    after = reference[record.into].op if reference is not None and record.into in reference else None
-    if isinstance(after, (Staircase, Encoder)) and isinstance(op, Quantise):
-        return NodeReport(**base, dialect=_dialect(op), bits=int(after.hi - after.lo).bit_length(), scale=float(np.min(after.scale)), low=after.lo, high=after.hi, rounding=after.rounding)  # fmt: skip
+def _described(record: Record, ann: Graph, reference: Graph | None = None) -> NodeReport:
+    """The node with what is known of its grid, not judged yet."""
+    row = NodeReport(record.node, record.op, record.domain, record.into)
+    node = ann.get(record.into)
+    op = None if node is None else node.op
     if isinstance(op, Quantise):
+        kept = None if reference is None else reference.get(record.into)
         low, high = op.qmin - op.zero_point, op.qmax - op.zero_point
-        return NodeReport(**base, dialect=_dialect(op), bits=int(high - low).bit_length(), scale=float(np.min(op.scale)), low=low, high=high, rounding=op.rounding)  # fmt: skip
+        if kept is not None and isinstance(kept.op, (Staircase, Encoder)):
+            low, high = kept.op.lo, kept.op.hi
+        bits, dialect = (high - low).bit_length(), _dialect(op)
+        scale = float(op.scale.min())
+        return replace(row, dialect=dialect, bits=bits, scale=scale, low=low, high=high, rounding=op.rounding)
     if isinstance(op, (Conv, Dense)) and op.scale is not None and record.op in ("Conv", "Gemm", "MatMul"):
         low, high = int(op.weight.min()), int(op.weight.max())
-        return NodeReport(**base, dialect="integer weights", bits=max(abs(low), abs(high)).bit_length() + 1, scale=float(np.min(op.scale)), low=low, high=high)  # fmt: skip
-    return NodeReport(**base, dialect="")
+        bits = max(abs(low), abs(high)).bit_length() + 1
+        return replace(row, dialect="integer weights", bits=bits, scale=float(op.scale.min()), low=low, high=high)
+    return row
 
 
 def _dialect(op: Quantise) -> str:
@@ -129,12 +136,10 @@ def _dialect(op: Quantise) -> str:
 def _unread(path: Path, problem: str) -> Inspection:
     rows = tuple(
         NodeReport(
-            node=node.name,
-            op=node.op,
-            domain=node.domain,
-            dialect="",
-            into="",
-            kind="exact" if node.known and f"'{node.name}'" not in problem else "unsupported",
+            node.name,
+            node.op,
+            node.domain,
+            kind="unsupported" if not node.known or f"'{node.name}'" in problem else None,
             note="" if node.known else "no rule reads this op",
         )
         for node in list_nodes(path)
@@ -144,16 +149,17 @@ def _unread(path: Path, problem: str) -> Inspection:
 
 def _unconverted(records: tuple[Record, ...], ann: Graph, open_ended: set[str], problem: str) -> Inspection:
     rows = tuple(
-        _described(record, ann, "unsupported", CALIBRATE)
+        replace(_described(record, ann), kind="unsupported", note=CALIBRATE)
         if record.into in open_ended and record.op in ("Relu", "Clip")
-        else _described(record, ann, "exact", "")
+        else _described(record, ann)
         for record in records
     )
     return Inspection(_summary(rows, None), rows, {}, (problem,))
 
 
 def _summary(rows: tuple[NodeReport, ...], steps: str | None) -> str:
-    counts = {kind: sum(row.kind == kind for row in rows) for kind in ("exact", "bounded", "analog", "unsupported")}
+    kinds = ("exact", "bounded", "analog", "unsupported", None)
+    counts = {kind or "not judged": sum(row.kind == kind for row in rows) for kind in kinds}
     parts = [f"{count} {kind}" for kind, count in counts.items() if count]
     if steps is None:
         return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; not convertible as it is"

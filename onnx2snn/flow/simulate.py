@@ -61,7 +61,7 @@ def simulate(
             progress(min(start + BATCH, len(samples.x)), len(samples.x))
     run = joined(runs)
     if save is not None:
-        write_results(Path(save), output=run.output.astype(np.float32), steps=np.int64(run.steps))
+        write_results(Path(save), output=run.output.astype(np.float32), steps=np.asarray(run.steps))
     return _summary(artifact, samples, run)
 
 

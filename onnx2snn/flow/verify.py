@@ -174,7 +174,9 @@ class _Tally:
             if name in truth.counts:
                 self._layer(name, found, alone[name], truth.counts[name], exact)
 
-    def _layer(self, name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]) -> None:
+    def _layer(
+        self, name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]
+    ) -> None:
         layer = self.layers.setdefault(name, LayerParity(name, alone=0))
         wrong = found != truth
         layer.counts += truth.size

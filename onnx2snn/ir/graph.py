@@ -69,6 +69,10 @@ class Graph:
         except KeyError:
             raise GraphError(f"no node {name!r} in graph {self.name!r}") from None
 
+    def get(self, name: str) -> Node | None:
+        """The node of that name, or None."""
+        return self._nodes.get(name)
+
     def shape(self, name: str) -> Shape:
         """Shape of a node's output, without the batch axis."""
         return self._shapes[self[name].name]
@@ -94,7 +98,7 @@ class Graph:
 
     # -- editing ------------------------------------------------------------------------------------------------
 
-    def add(self, name: str, op: Op, inputs: Sequence[str] = (), origin: Origin = Origin()) -> str:  # noqa: B008
+    def add(self, name: str, op: Op, inputs: Sequence[str] = (), origin: Origin = Origin()) -> str:
         """Adds a node after its inputs and returns its name; raises `GraphError` where it does not fit."""
         if name in self._nodes:
             raise GraphError(f"node {name!r} exists already in graph {self.name!r}")
@@ -154,7 +158,8 @@ class Graph:
         """Removes nodes that no output depends on, except inputs."""
         needed: set[str] = set()
         for output in self.outputs:
-            needed |= nx.ancestors(self._edges, self[output].name) | {output}
+            above: set[str] = nx.ancestors(self._edges, self[output].name)  # pyright: ignore[reportUnknownMemberType]
+            needed |= above | {output}
         for name in reversed(self._sorted()):
             if name not in needed and self[name].op.arity != 0:
                 self._edges.remove_node(name)
@@ -202,17 +207,19 @@ class Graph:
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
-        below = nx.descendants(self._edges, name)
+        below: set[str] = nx.descendants(self._edges, name)  # pyright: ignore[reportUnknownMemberType]
         for node in self:
             if node.name in below:
                 with located(f"{node}"):
                     self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
+    def _serial_of(self, name: str) -> int:
+        return self._edges.nodes[name]["serial"]
+
     def _sorted(self) -> list[str]:
         if self._order is None:
-            serial = self._edges.nodes
             try:
-                order = nx.lexicographical_topological_sort(self._edges, key=lambda n: serial[n]["serial"])
+                order = nx.lexicographical_topological_sort(self._edges, key=self._serial_of)
                 self._order = list(order)
             except nx.NetworkXUnfeasible:
                 raise GraphError(f"graph {self.name!r} has a cycle") from None

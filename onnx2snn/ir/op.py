@@ -6,7 +6,7 @@ import re
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -28,10 +28,10 @@ def frozen(array: object) -> Array:
     Booleans and integers become int64 (int8 stays), floating point becomes float64 (float32 stays), so that the
     text form and the artifact never meet another type.
     """
-    values = np.asarray(array)
+    values: Array = np.asarray(array)
     if values.dtype.kind in "bui" and values.dtype != np.int8:
         values = values.astype(np.int64)
-    elif values.dtype.kind == "f" and values.dtype not in (np.float32, np.float64):
+    elif values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
         values = values.astype(np.float64)
     copy = np.array(values, order="C")
     copy.flags.writeable = False
@@ -55,14 +55,12 @@ class Op(ABC):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
+            value: object = getattr(self, field.name)
             if isinstance(value, (np.ndarray, np.generic)):
-                object.__setattr__(self, field.name, frozen(value))
-            elif isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
+                object.__setattr__(self, field.name, frozen(cast(object, value)))
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027  most ops have nothing to check
         """Raises `ConstraintError` where the fields break a constraint of their own."""
 
     def infer(self, *shapes: Shape) -> Shape:
@@ -89,8 +87,9 @@ def same(left: Op, right: Op) -> bool:
 
 def _equal(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
-    return type(a) is type(b) and a == b
+        one, two = cast(Array, a), cast(Array, b)
+        return one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
+    return type(cast(object, a)) is type(b) and a == b
 
 
 def fits(array: Array, shape: Shape) -> bool:

@@ -26,7 +26,7 @@ class CalibrateActivations(Rewrite):
     name: ClassVar[str] = "calibrate-activations"
     kinds: ClassVar[tuple[type[Op], ...]] = (Relu, Clip)
     levels: int = 15
-    maxima: Mapping[str, float] = field(default_factory=dict)
+    maxima: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def rewrite(self, graph: Graph, node: Node) -> str | None:
         readers = graph.consumers(node.name)
@@ -37,5 +37,5 @@ class CalibrateActivations(Rewrite):
         if node.name not in self.maxima:
             return "no maximum is known"
         scale = max(self.maxima[node.name], np.finfo(np.float32).tiny) / self.levels
-        graph.replace(node.name, Staircase(scale=np.float64(scale).reshape(()), lo=0, hi=self.levels))
+        graph.replace(node.name, Staircase(scale=np.asarray(scale, np.float64), lo=0, hi=self.levels))
         return None

@@ -38,7 +38,9 @@ class CollectBias(Pass):
                 graph.insert_before(node.name, Affine(shift=shift), f"{node.name}.bias")
         for output in graph.outputs:
             if constants[output].any():
-                made = graph.add(graph.fresh(f"{output}.bias"), Affine(shift=constants[output]), [output], graph[output].origin)
+                made = graph.add(
+                    graph.fresh(f"{output}.bias"), Affine(shift=constants[output]), [output], graph[output].origin
+                )
                 graph.outputs = tuple(made if name == output else name for name in graph.outputs)
         _drop_empty(graph)
         return graph

@@ -33,7 +33,11 @@ class DropRepeatedStaircases(Rewrite):
             first = graph[first.inputs[0]]
         if not isinstance(first.op, Staircase):
             return None
-        if first.op.scale.size != 1 or op.scale.size != 1 or not np.array_equal(first.op.scale.ravel(), op.scale.ravel()):
+        if (
+            first.op.scale.size != 1
+            or op.scale.size != 1
+            or not np.array_equal(first.op.scale.ravel(), op.scale.ravel())
+        ):
             return f"{first.name} before it has another scale"
         if op.lo <= first.op.lo and op.hi >= first.op.hi:
             graph.remove(node.name, use=node.inputs[0])

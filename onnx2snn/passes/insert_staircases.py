@@ -54,7 +54,11 @@ def _chain(graph: Graph, node: Node) -> list[Node]:
     found: list[Node] = []
     while True:
         readers = graph.consumers(node.name)
-        if len(readers) != 1 or not isinstance(readers[0].op, (Relu, Clip)) or not sole_reader(graph, node.name, readers[0]):
+        if (
+            len(readers) != 1
+            or not isinstance(readers[0].op, (Relu, Clip))
+            or not sole_reader(graph, node.name, readers[0])
+        ):
             return found
         node = readers[0]
         found.append(node)

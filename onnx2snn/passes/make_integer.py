@@ -155,7 +155,7 @@ def _encoder(builder: _Builder, node: Node, arriving: list[_Place]) -> tuple[str
     op = node.op
     assert isinstance(op, Encoder)
     unit = np.asarray(op.value, np.float64)
-    name = builder.put(node, replace(op, value=np.int64(1).reshape(())))
+    name = builder.put(node, replace(op, value=np.asarray(1)))
     return name, Lattice(unit, np.asarray(op.lo), np.asarray(op.hi), name)
 
 
@@ -283,7 +283,9 @@ def _neuron(builder: _Builder, node: Node, arriving: list[_Place]) -> tuple[str,
     op, (place,) = node.op, arriving
     assert isinstance(op, Neuron)
     low, high = op.range
-    out = Lattice(np.asarray(op.value), np.asarray(low), np.asarray(builder.options.steps if high is None else high), node.name)
+    out = Lattice(
+        np.asarray(op.value), np.asarray(low), np.asarray(builder.options.steps if high is None else high), node.name
+    )
     if isinstance(place, _Analog):
         return _analog_neuron(builder, node, op), out
     if isinstance(place, _Pair):
@@ -313,13 +315,13 @@ def integer_neuron(op: Neuron, theta: Array, v0: Array, ties_even: bool, shift: 
     """The neuron with whole numbers: half a threshold stays the initial membrane, the rest of v0 is bias."""
     start = theta // 2
     ties = "even" if ties_even else "up"
-    return replace(op, theta=theta, v0=start, bias=v0 - start, value=np.int64(1).reshape(()), shift=shift, ties=ties)
+    return replace(op, theta=theta, v0=start, bias=v0 - start, value=np.asarray(1), shift=shift, ties=ties)
 
 
 def _analog_neuron(builder: _Builder, node: Node, op: Neuron) -> str:
     """A neuron behind the real-valued first synapse: its charge is read in units of theta / 2^16."""
     step = op.theta / (1 << ANALOG_BITS)
-    fixed = Encoder(scale=step, lo=-WIDE, hi=WIDE, value=np.int64(1).reshape(()))
+    fixed = Encoder(scale=step, lo=-WIDE, hi=WIDE, value=np.asarray(1))
     source = builder.new.add(builder.new.fresh(f"{node.name}.fixed"), fixed, node.inputs, node.origin)
     theta = np.full(op.theta.shape, 1 << ANALOG_BITS, np.int64)
     v0 = np.rint(op.v0 / step).astype(np.int64) + np.rint(op.bias / step).astype(np.int64)

@@ -85,7 +85,8 @@ def _swap(graph: Graph, affine: Node, reshape: Node) -> str | None:
     if any(array is not None and array.size != 1 for array in (op.scale, op.shift)):
         return None
     flat = Affine(
-        scale=None if op.scale is None else op.scale.reshape(()), shift=None if op.shift is None else op.shift.reshape(())
+        scale=None if op.scale is None else op.scale.reshape(()),
+        shift=None if op.shift is None else op.shift.reshape(()),
     )
     graph.replace(reshape.name, reshape.op, affine.inputs)
     for reader in graph.consumers(reshape.name):

@@ -55,7 +55,9 @@ def _options(name: str, text: str) -> tuple[dict[str, Any], str]:
     while not text.lstrip().startswith("}"):
         match = _KEY.match(text)
         if match is None or match.group(1) not in known:
-            raise UsageError(f"pass {name}: one of the options {', '.join(known) or '(none)'} expected at {text[:20]!r}")
+            raise UsageError(
+                f"pass {name}: one of the options {', '.join(known) or '(none)'} expected at {text[:20]!r}"
+            )
         try:
             value, end = json.JSONDecoder().raw_decode(text, match.end())
         except ValueError:

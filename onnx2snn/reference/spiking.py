@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx2snn.errors import GraphError, located
-from onnx2snn.ir import Graph, Node
+from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Add, Affine, Concat, Conv, Dense, Input, MaxPool, Neuron, Readout
 from onnx2snn.reference import neurons
@@ -77,6 +77,12 @@ def run(graph: Graph, x: Array, steps: int, settle: int | None = None) -> Run:
     )
 
 
+def _carries_constant(op: Op) -> bool:
+    if isinstance(op, (Conv, Dense)):
+        return op.bias is not None
+    return isinstance(op, Affine) and op.shift is not None
+
+
 class _Network:
     def __init__(self, graph: Graph, x: Array, steps: int) -> None:
         self.graph, self.steps = graph, steps
@@ -97,7 +103,7 @@ class _Network:
             self.now[node.name] = apply(op, *(self.now[source] for source in node.inputs))
         elif isinstance(op, Neuron):
             self.states[node.name] = neurons.start(op, shape)
-        elif isinstance(op, (Conv, Dense)) and op.bias is not None or isinstance(op, Affine) and op.shift is not None:
+        elif _carries_constant(op):
             raise GraphError("a linear op between neurons carries a constant; pass collect-bias moves it")
 
     def tick(self, tick: int) -> bool:

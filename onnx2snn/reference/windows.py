@@ -53,7 +53,7 @@ def max_pool(op: MaxPool, x: Array) -> Array:
 def average_divisor(op: AveragePool, shape: Shape) -> Array:
     """What each output of an average pool divides its sum by, broadcastable to its output (channels, *size)."""
     if op.count_padding:
-        return np.float64(np.prod(op.kernel)).reshape((1,) * len(shape))
+        return np.full((1,) * len(shape), np.prod(op.kernel), np.float64)
     ones = np.ones((1, 1, *shape[1:]))
     counts = sum_pool(SumPool(kernel=op.kernel, strides=op.strides, pads=op.pads, dilations=op.dilations), ones)[0]
-    return counts if np.ptp(counts) else counts.ravel()[0].reshape((1,) * len(shape))
+    return counts if np.ptp(counts) else counts[(slice(0, 1),) * len(shape)]

@@ -32,7 +32,12 @@ class Parameters:
 
 
 def fire(
-    op: Neuron, kind: np.dtype[np.generic], drive: Callable[[int], Array | None], shape: tuple[int, ...], least: int, most: int
+    op: Neuron,
+    kind: np.dtype[np.generic],
+    drive: Callable[[int], Array | None],
+    shape: tuple[int, ...],
+    least: int,
+    most: int,
 ) -> Firing:
     """Runs a population until it is silent, at least `least` and at most `most` ticks.
 

@@ -77,7 +77,12 @@ class NumpySimulator:
                 if self.last_use[source] == node.name:
                     del signals[source]
         (output,) = self.graph.outputs
-        return Run(signals[output].values, max(chunk.ticks, self.steps) if self.settle is None else self.most, chunk.counts, chunk.spikes)
+        return Run(
+            signals[output].values,
+            max(chunk.ticks, self.steps) if self.settle is None else self.most,
+            chunk.counts,
+            chunk.spikes,
+        )
 
 
 class _Chunk:
@@ -122,7 +127,10 @@ class _Chunk:
         short = ticks - len(signal.values)
         if not short:
             return signal
-        return Signal(np.concatenate([signal.values, np.zeros((short, *signal.values.shape[1:]), signal.values.dtype)]), still=False)
+        return Signal(
+            np.concatenate([signal.values, np.zeros((short, *signal.values.shape[1:]), signal.values.dtype)]),
+            still=False,
+        )
 
     def _max_pool(self, op: MaxPool, kind: np.dtype[np.generic], signal: Signal) -> Signal:
         sums = np.cumsum(signal.values, axis=0, dtype=kind)
@@ -189,7 +197,9 @@ def _bits(graph: Graph, ticks: int) -> list[tuple[Node, int]]:
             continue
         largest = int(np.max(np.maximum(np.abs(place.low), np.abs(place.high)))) * 2
         if isinstance(node.op, Neuron):
-            largest = (largest << node.op.shift) + int(np.max(np.abs(node.op.v0) + np.abs(node.op.bias) + node.op.theta * (ticks + 1)))
+            largest = (largest << node.op.shift) + int(
+                np.max(np.abs(node.op.v0) + np.abs(node.op.bias) + node.op.theta * (ticks + 1))
+            )
         result.append((node, largest.bit_length()))
     return result
 

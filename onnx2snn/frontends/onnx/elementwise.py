@@ -34,14 +34,18 @@ def _relu(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
 
 
 @rule("Clip")
-def _clip(reader: Reader, node: onnx_ir.Node, x: Symbol, low: Symbol | None = None, high: Symbol | None = None) -> Symbol:
+def _clip(
+    reader: Reader, node: onnx_ir.Node, x: Symbol, low: Symbol | None = None, high: Symbol | None = None
+) -> Symbol:
     least, most = _bound(node, "min", low), _bound(node, "max", high)
     if isinstance(x, Codes):
         return clip_codes(x, least, most)
     source = feature(x)
     if least is not None and float(least) == 0 and (most is None or np.isposinf(most)):
         return reader.add(Relu(), source)
-    return reader.add(Clip(low=-np.inf if least is None else float(least), high=np.inf if most is None else float(most)), source)
+    return reader.add(
+        Clip(low=-np.inf if least is None else float(least), high=np.inf if most is None else float(most)), source
+    )
 
 
 def _bound(node: onnx_ir.Node, name: str, symbol: Symbol | None) -> Array | None:
@@ -69,7 +73,7 @@ def _add(reader: Reader, node: onnx_ir.Node, *terms: Symbol) -> Symbol:
 @rule("Sub")
 def _sub(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
     if isinstance(b, Feature):
-        negative = reader.add(Affine(scale=np.float64(-1.0).reshape(())), b)
+        negative = reader.add(Affine(scale=np.asarray(-1.0)), b)
         return _add(reader, node, a, negative)
     shift = against_feature(constant(b, "subtrahend"), reader.shape(feature(a)), "subtrahend")
     return reader.add(Affine(shift=-shift), feature(a))

@@ -37,7 +37,7 @@ def load_model(path: Path) -> onnx_ir.Model:
             optimizer.fold_constants(model, input_size_limit=NO_LIMIT, output_size_limit=NO_LIMIT)
             common.LiftConstantsToInitializersPass(lift_all_constants=True)(model)
             common.RemoveUnusedNodesPass()(model)
-        except Exception as error:  # noqa: BLE001  whatever a library says of a broken file becomes one line
+        except Exception as error:
             raise ModelError(f"the graph cannot be read: {_first_line(error)}") from error
         return model
 
@@ -78,7 +78,9 @@ def _check_external(proto: onnx.ModelProto, path: Path) -> None:
         place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         target = (folder / place).resolve()
         if not target.is_relative_to(folder):
-            raise ModelError(f"tensor {tensor.name!r}: external data inside the model's folder expected, found {place!r}")
+            raise ModelError(
+                f"tensor {tensor.name!r}: external data inside the model's folder expected, found {place!r}"
+            )
         if not target.is_file():
             raise ModelError(f"tensor {tensor.name!r}: external data file {place!r} is missing")
 

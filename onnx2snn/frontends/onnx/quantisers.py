@@ -27,7 +27,9 @@ def _quantize(reader: Reader, node: onnx_ir.Node, x: Symbol, scale: Symbol, zero
 
 
 @rule("DequantizeLinear")
-def _dequantize(reader: Reader, node: onnx_ir.Node, x: Symbol, scale: Symbol, zero_point: Symbol | None = None) -> Symbol:
+def _dequantize(
+    reader: Reader, node: onnx_ir.Node, x: Symbol, scale: Symbol, zero_point: Symbol | None = None
+) -> Symbol:
     if attribute(node, "block_size", 0):
         raise ModelError("blocked quantisation is not supported; per tensor or per channel expected")
     steps = constant(scale, "scale").astype(np.float64)
@@ -37,8 +39,11 @@ def _dequantize(reader: Reader, node: onnx_ir.Node, x: Symbol, scale: Symbol, ze
     if not isinstance(x, Codes):
         raise ModelError("integer codes expected, found a real-valued input")
     grid = x.grid
-    if not (np.array_equal(steps.ravel(), grid.scale.ravel()) and np.array_equal(zeros.ravel(), grid.zero_point.ravel())):
-        raise ModelError(f"scale and zero point of the quantiser before expected, found scale {steps.ravel()[:3]} and zero point {zeros.ravel()[:3]}")
+    if not (
+        np.array_equal(steps.ravel(), grid.scale.ravel()) and np.array_equal(zeros.ravel(), grid.zero_point.ravel())
+    ):
+        found = f"scale {steps.ravel()[:3]} and zero point {zeros.ravel()[:3]}"
+        raise ModelError(f"scale and zero point of the quantiser before expected, found {found}")
     if isinstance(x.source, Constant):
         return _weights(_codes(x.source.array, grid), grid.scale, grid.zero_point, grid.axis)
     return _quantised_feature(reader, x.source, grid)
@@ -116,5 +121,7 @@ def _feature_scale(grid: Grid, shape: Shape) -> Array:
         return grid.scale.reshape(())
     axis = grid.axis % (len(shape) + 1)
     if axis == 0 or shape[axis - 1] != grid.scale.size:
-        raise ModelError(f"{grid.scale.size} scales do not fit axis {axis} of a feature (batch, {', '.join(map(str, shape))})")
+        raise ModelError(
+            f"{grid.scale.size} scales do not fit axis {axis} of a feature (batch, {', '.join(map(str, shape))})"
+        )
     return _along(grid.scale, axis - 1, len(shape))

@@ -91,8 +91,9 @@ def _refuse_unknown(model: onnx_ir.Model) -> None:
         return
     opsets = {domain or "ai.onnx": version for domain, version in model.opset_imports.items()}
     places = [
-        f"node {node.name or node.outputs[0].name!r} op {node.op_type} (domain {_domain(node)}, opset {opsets.get(_domain(node), '?')})"
+        f"node {name!r} op {node.op_type} (domain {domain}, opset {opsets.get(domain, '?')})"
         for node in unknown
+        for name, domain in [(node.name or node.outputs[0].name, _domain(node))]
     ]
     supported = ", ".join(sorted(name if not domain else f"{domain}:{name}" for domain, name in RULES))
     raise UnsupportedOpError(f"unsupported {'; '.join(places)}. Supported ops: {supported}")
@@ -146,7 +147,12 @@ class Reader:
             shape = _static_shape(value)
             if value.dtype is None or value.dtype.name not in ("FLOAT", "FLOAT16", "DOUBLE"):
                 raise ModelError(f"floating-point input expected, found {value.dtype}")
-        name = self.graph.add(self.graph.fresh(_clean(value.name or "input")), Input(shape=shape), (), Origin("", "Input", value.name or ""))
+        name = self.graph.add(
+            self.graph.fresh(_clean(value.name or "input")),
+            Input(shape=shape),
+            (),
+            Origin("", "Input", value.name or ""),
+        )
         self.symbols[value] = Feature(name)
 
     def _node(self, node: onnx_ir.Node) -> Record:
@@ -182,7 +188,9 @@ def _static_shape(value: onnx_ir.Value) -> Shape:
         raise ModelError("a shape (batch, ...) expected, found " + str(value.shape))
     sizes = list(value.shape)[1:]
     if not all(isinstance(size, int) for size in sizes):
-        raise ModelError(f"fixed sizes after the batch axis expected, found {value.shape}; export with a fixed input size")
+        raise ModelError(
+            f"fixed sizes after the batch axis expected, found {value.shape}; export with a fixed input size"
+        )
     return tuple(int(size) for size in sizes)  # type: ignore[arg-type]
 
 
@@ -204,7 +212,11 @@ def feature(symbol: Symbol | None, what: str = "input") -> Feature:
     """The symbol as a feature; raises `ModelError` where it is not one."""
     if isinstance(symbol, Feature):
         return symbol
-    kind = "nothing" if symbol is None else {Constant: "a constant", Weights: "a dequantised constant", Codes: "integer codes"}[type(symbol)]
+    kind = (
+        "nothing"
+        if symbol is None
+        else {Constant: "a constant", Weights: "a dequantised constant", Codes: "integer codes"}[type(symbol)]
+    )
     raise ModelError(f"{what}: a real-valued feature expected, found {kind}")
 
 

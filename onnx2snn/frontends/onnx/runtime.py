@@ -39,7 +39,9 @@ class OnnxRuntime:
 
     def run(self, x: Array) -> dict[str, Array]:
         """All tensors asked for, by name, for a batch; the output comes first."""
-        kind = np.float16 if "float16" in self._input.type else np.float64 if "double" in self._input.type else np.float32
+        kind = (
+            np.float16 if "float16" in self._input.type else np.float64 if "double" in self._input.type else np.float32
+        )
         fixed = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(x)
         if fixed == len(x):
             return self._run(x.astype(kind))
@@ -48,7 +50,7 @@ class OnnxRuntime:
 
     def _run(self, x: Array) -> dict[str, Array]:
         values = self._session.run(list(self.names), {self._input.name: x})
-        return dict(zip(self.names, values, strict=True))
+        return {name: np.asarray(value) for name, value in zip(self.names, values, strict=True)}
 
 
 def _pieces(x: Array, size: int) -> list[Array]:

@@ -81,7 +81,9 @@ def _reduce_mean(reader: Reader, node: onnx_ir.Node, x: Symbol, axes: Symbol | N
     given = attribute(node, "axes") if axes is None else constant(axes, "axes").tolist()
     found = sorted(int(a) % (len(shape) + 1) for a in given or ())
     if len(shape) < 2 or found != list(range(2, len(shape) + 1)):
-        raise ModelError(f"the mean over all spatial axes expected, found axes {found} of (batch, {', '.join(map(str, shape))})")
+        raise ModelError(
+            f"the mean over all spatial axes expected, found axes {found} of (batch, {', '.join(map(str, shape))})"
+        )
     pooled = _whole_average(reader, source)
     return pooled if attribute(node, "keepdims", 1) else reader.add(Reshape(shape=shape[:1]), pooled)
 

@@ -50,10 +50,18 @@ class BatchNorm(Op):
     def check(self) -> None:
         arrays = (self.gamma, self.beta, self.mean, self.var)
         good = len({a.shape for a in arrays}) == 1 and self.gamma.ndim == 1 and all(finite(a) for a in arrays)
-        require(good, "C1", f"gamma, beta, mean, var must share one shape (channels,) and be finite, found {[a.shape for a in arrays]}")
+        require(
+            good,
+            "C1",
+            f"gamma, beta, mean, var must share one shape (channels,) and be finite, found {[a.shape for a in arrays]}",
+        )
         require((self.var + self.epsilon > 0).all(), "C2", "var + epsilon must be positive")
 
     def infer(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        require(len(shape) >= 1 and shape[0] == self.gamma.shape[0], "C3", f"input {shape} does not have {self.gamma.shape[0]} channels")
+        require(
+            len(shape) >= 1 and shape[0] == self.gamma.shape[0],
+            "C3",
+            f"input {shape} does not have {self.gamma.shape[0]} channels",
+        )
         return shape

@@ -34,15 +34,27 @@ class Conv(Op):
         return self.weight.shape[2:]
 
     def check(self) -> None:
-        require(self.weight.ndim >= 3 and finite(self.weight), "C1", f"weight {self.weight.shape} must be (out, in, *kernel) and finite")
+        require(
+            self.weight.ndim >= 3 and finite(self.weight),
+            "C1",
+            f"weight {self.weight.shape} must be (out, in, *kernel) and finite",
+        )
         check_per_channel(self.weight.shape[0], self.scale, self.bias)
-        require(self.groups >= 1 and self.weight.shape[0] % self.groups == 0, "C3", f"groups {self.groups} must divide {self.weight.shape[0]} output channels")
+        require(
+            self.groups >= 1 and self.weight.shape[0] % self.groups == 0,
+            "C3",
+            f"groups {self.groups} must divide {self.weight.shape[0]} output channels",
+        )
         check_window(self.kernel, self.strides, self.pads, self.dilations)
 
     def infer(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         expected = self.groups * self.weight.shape[1]
-        require(len(shape) >= 1 and shape[0] == expected, "C3", f"input {shape} does not fit weight {self.weight.shape} with {self.groups} groups: {expected} channels expected")
+        require(
+            len(shape) >= 1 and shape[0] == expected,
+            "C3",
+            f"input {shape} does not fit weight {self.weight.shape}: {expected} channels expected",
+        )
         return (self.weight.shape[0], *window_output(shape[1:], self.kernel, self.strides, self.pads, self.dilations))
 
 
@@ -61,12 +73,20 @@ class Dense(Op):
     bias: Array | None = None
 
     def check(self) -> None:
-        require(self.weight.ndim == 2 and finite(self.weight), "C1", f"weight {self.weight.shape} must be (out, in) and finite")
+        require(
+            self.weight.ndim == 2 and finite(self.weight),
+            "C1",
+            f"weight {self.weight.shape} must be (out, in) and finite",
+        )
         check_per_channel(self.weight.shape[0], self.scale, self.bias)
 
     def infer(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        require(len(shape) >= 1 and shape[-1] == self.weight.shape[1], "C3", f"input {shape} does not fit weight {self.weight.shape}")
+        require(
+            len(shape) >= 1 and shape[-1] == self.weight.shape[1],
+            "C3",
+            f"input {shape} does not fit weight {self.weight.shape}",
+        )
         return (*shape[:-1], self.weight.shape[0])
 
 
@@ -87,7 +107,11 @@ class Affine(Op):
     def infer(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         for name, array in (("scale", self.scale), ("shift", self.shift)):
-            require(array is None or fits(array, shape), "C1", f"{name} {getattr(array, 'shape', None)} does not broadcast to {shape}")
+            require(
+                array is None or fits(array, shape),
+                "C1",
+                f"{name} {getattr(array, 'shape', None)} does not broadcast to {shape}",
+            )
         return shape
 
 
@@ -99,8 +123,9 @@ class Add(Op):
     arity = None
 
     def infer(self, *shapes: Shape) -> Shape:
-        require(len(shapes) >= 2 and len(set(shapes)) == 1, "C1", f"two or more inputs of one shape expected, found {shapes}")
-        return shapes[0]
+        good = len(shapes) > 1 and len(set(shapes)) == 1
+        require(good, "C1", f"two or more inputs of one shape expected, found {shapes}")
+        return next(iter(shapes))
 
 
 @final

@@ -55,7 +55,11 @@ class Neuron(Op):
         require((self.theta > 0).all() and (self.value > 0).all(), "C1", "theta and value must be positive")
         kinds = {array.dtype.kind for array in arrays.values()}
         require(len(kinds) == 1, "C4", f"theta, v0, bias and value must be all integer or all real, found {kinds}")
-        require(self.shift >= 0 and (self.integer or self.shift == 0), "C3", f"shift {self.shift} must be >= 0, and 0 in real arithmetic")
+        require(
+            self.shift >= 0 and (self.integer or self.shift == 0),
+            "C3",
+            f"shift {self.shift} must be >= 0, and 0 in real arithmetic",
+        )
 
     def infer(self, *shapes: Shape) -> Shape:
         for name in ("theta", "v0", "bias", "value"):

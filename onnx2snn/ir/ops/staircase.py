@@ -28,7 +28,11 @@ class Quantise(Op):
     def check(self) -> None:
         check_scale(self.scale)
         require(self.qmin < self.qmax, "C2", f"qmin {self.qmin} must be below qmax {self.qmax}")
-        require(self.qmin <= self.zero_point <= self.qmax, "C3", f"zero point {self.zero_point} must lie in [{self.qmin}, {self.qmax}]")
+        require(
+            self.qmin <= self.zero_point <= self.qmax,
+            "C3",
+            f"zero point {self.zero_point} must lie in [{self.qmin}, {self.qmax}]",
+        )
 
     def infer(self, *shapes: Shape) -> Shape:
         return check_broadcast(self.scale, shapes[0])
