@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -38,7 +40,11 @@ def parse_graph(text: str, arrays: Mapping[str, Array] | None = None) -> Graph:
 
     Raises `TextError` with the line where the text does not parse and `GraphError` where the graph is not sound.
     """
-    return _Parser(_tokens(text), arrays or {}).graph()
+    parser = _Parser(_tokens(text), arrays or {})
+    try:
+        return parser.graph()
+    except (ValueError, ArithmeticError) as error:  # numbers and arrays that cannot be
+        raise TextError(f"line {parser.peek().line}: {error}") from None
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -63,9 +69,9 @@ class _Parser:
 
     def graph(self) -> Graph:
         self.expect("graph")
-        graph = Graph(self.take("word").text)
+        graph = Graph(self.take("word", "number").text)
         self.expect("{")
-        while not self.at("return"):
+        while not self.at("return") or self.tokens[self.place + 1].text == ":":
             self.node(graph)
         self.expect("return")
         graph.outputs = tuple(self.names("}"))
@@ -97,7 +103,8 @@ class _Parser:
                 raise GraphError(f"{start.text}: shape {shape} written, {found} inferred")
 
     def fields(self, kind: str) -> dict[str, object]:
-        known = op_fields(OP_BY_NAME[kind])
+        known = get_type_hints(OP_BY_NAME[kind])
+        known = {name: known[name] for name in op_fields(OP_BY_NAME[kind])}
         result: dict[str, object] = {}
         self.expect("{")
         while not self.at("}"):
@@ -105,7 +112,10 @@ class _Parser:
             if key.text not in known:
                 raise TextError(f"line {key.line}: {kind} has no field {key.text!r}; known: {', '.join(known)}")
             self.expect("=")
-            result[key.text] = self.value()
+            result[key.text] = value = self.value()
+            if not _is(value, known[key.text]):
+                found = "an array" if isinstance(value, np.ndarray) else repr(value)
+                raise TextError(f"line {key.line}: {kind} cannot take {found} for {key.text}")
             self.separator("}")
         self.expect("}")
         return result
@@ -135,14 +145,19 @@ class _Parser:
     def array(self, kind: _Token) -> Array:
         shape = tuple(int(n) for n in self.numbers("[", "]"))
         if self.at("{"):
-            return np.array(self.numbers("{", "}"), dtype=DTYPES[kind.text]).reshape(shape)
+            numbers = self.numbers("{", "}")
+            if kind.text.startswith("i") and not all(isinstance(n, int) for n in numbers):
+                raise TextError(f"line {kind.line}: whole numbers expected in an array of type {kind.text}")
+            with np.errstate(over="raise"):
+                return np.array(numbers, dtype=DTYPES[kind.text]).reshape(shape)
         self.expect("@")
         name = self.take("word", "number").text
         if name not in self.arrays:
             raise TextError(f"line {kind.line}: array {name!r} is not among the arrays given")
         found = self.arrays[name]
         if found.shape != shape or found.dtype != DTYPES[kind.text]:
-            raise TextError(f"line {kind.line}: array {name!r} is {found.dtype}{list(found.shape)}, {kind.text}{list(shape)} written")
+            there, written = f"{found.dtype}{list(found.shape)}", f"{kind.text}{list(shape)}"
+            raise TextError(f"line {kind.line}: array {name!r} is {there}, {written} written")
         return found
 
     def numbers(self, opening: str, closing: str) -> tuple[int | float, ...]:
@@ -187,6 +202,18 @@ class _Parser:
     def wrong(self, expected: str) -> TextError:
         token = self.peek()
         return TextError(f"line {token.line}: {expected} expected, found {token.text!r}")
+
+
+def _is(value: object, hint: Any) -> bool:
+    """Whether a field declared as `hint` can hold `value`."""
+    kind, arguments = get_origin(hint) or hint, get_args(hint)
+    if kind is Literal:
+        return isinstance(value, str) and value in arguments
+    if kind in (Union, UnionType):
+        return any(_is(value, argument) for argument in arguments)
+    if kind is tuple:
+        return type(value) is tuple and all(type(entry) is int for entry in cast("tuple[object, ...]", value))
+    return type(value) in ((int, float) if kind is float else (kind,))
 
 
 def _number(text: str) -> int | float:
