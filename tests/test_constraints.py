@@ -121,9 +121,7 @@ def neuron_cases() -> list[Case]:
         ]
         found += [(kind, name, lambda k=kind, c=c, s=s: neuron(k, *s, **c)) for name, c, s in wrong]
     found.append((SignedIF, "C5", lambda: neuron(SignedIF, lo=1)))
-    found += [
-        (STBIF, "C5", lambda c=c: neuron(STBIF, **c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": 4, "hi": 3})
-    ]
+    found += [(STBIF, "C5", lambda c=c: neuron(STBIF, **c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": 4, "hi": 3})]
     return found
 
 
@@ -135,15 +133,11 @@ def scale_cases() -> list[Case]:
         Encoder: lambda **c: Encoder(**({"scale": ONE, "lo": 0, "hi": 3, "value": ONE} | c)),
     }
     for kind, make in makers.items():
-        found += [
-            (kind, "C1", lambda m=make, s=s: m(scale=s))
-            for s in (0 * ONE, -ONE, NAN, INF, np.array([1.0, 0.0]))
-        ]
+        found += [(kind, "C1", lambda m=make, s=s: m(scale=s)) for s in (0 * ONE, -ONE, NAN, INF, np.array([1.0, 0.0]))]
         found += [(kind, "C1", lambda m=make, s=s: m(scale=s).infer((2, 3))) for s in (f64(2), f64(2, 2, 3))]
     for kind in (Staircase, Encoder):
         found += [
-            (kind, "C2", lambda m=makers[kind], c=c: m(**c))
-            for c in ({"lo": 1}, {"hi": 0}, {"lo": -3, "hi": -1})
+            (kind, "C2", lambda m=makers[kind], c=c: m(**c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": -3, "hi": -1})
         ]
     found.append((Quantise, "C2", lambda: makers[Quantise](qmin=3)))
     found += [(Quantise, "C3", lambda z=z: makers[Quantise](zero_point=z)) for z in (-1, 4)]

@@ -38,7 +38,7 @@ from onnx2snn.ir.ops import (
 )
 from onnx2snn.ir.ops.spatial import window_output
 from onnx2snn.table import Table
-from onnx2snn.testing.networks import inputs, networks
+from onnx2snn.testing.random_networks import inputs, networks
 
 try:
     from hypothesis import strategies as st
@@ -64,21 +64,15 @@ roundings = st.sampled_from(["half-even", "half-up"])
 @st.composite
 def arrays(draw: Draw, shape: Shape, entries: st.SearchStrategy[Any] = reals, dtype: Any = None) -> Array:
     """Arrays of `shape` with these entries; float64, float32, int64 or int8 unless `dtype` says."""
-    kind = np.dtype(
-        draw(st.sampled_from([np.float64, np.float32, np.int64, np.int8])) if dtype is None else dtype
-    )
+    kind = np.dtype(draw(st.sampled_from([np.float64, np.float32, np.int64, np.int8])) if dtype is None else dtype)
     if dtype is None and kind != np.float64:
-        entries = {"f4": st.floats(-1e6, 1e6, width=32), "i8": wholes, "i1": st.integers(-128, 127)}[
-            kind.str[1:]
-        ]
+        entries = {"f4": st.floats(-1e6, 1e6, width=32), "i8": wholes, "i1": st.integers(-128, 127)}[kind.str[1:]]
     size = int(np.prod(shape))
     return np.array(draw(st.lists(entries, min_size=size, max_size=size)), dtype=kind).reshape(shape)
 
 
 @st.composite
-def broadcastable(
-    draw: Draw, shape: Shape, entries: st.SearchStrategy[Any], dtype: Any = np.float64
-) -> Array:
+def broadcastable(draw: Draw, shape: Shape, entries: st.SearchStrategy[Any], dtype: Any = np.float64) -> Array:
     """Arrays that broadcast to `shape` without enlarging it."""
     kept = shape[draw(st.integers(0, len(shape))) :]
     return draw(arrays(tuple(n if draw(st.booleans()) else 1 for n in kept), entries, dtype))
@@ -92,9 +86,7 @@ def ops(draw: Draw, kind: type[Op] | None = None) -> tuple[Op, tuple[Shape, ...]
     assert kind is not None
     if kind is Input:
         return Input(shape=draw(shapes)), ()
-    least = (
-        2 if kind in (Conv, SumPool, MaxPool, AveragePool) else 0 if kind in (Relu, Clip, Add, Reshape) else 1
-    )
+    least = 2 if kind in (Conv, SumPool, MaxPool, AveragePool) else 0 if kind in (Relu, Clip, Add, Reshape) else 1
     shape = draw(st.lists(st.integers(1, 4), min_size=least, max_size=3).map(tuple))
     count = draw(st.integers(2, 3)) if kind is Add else 1
     return OPS[kind](draw, kind, shape), (shape,) * count
@@ -129,8 +121,7 @@ def _window(draw: Draw, size: Shape, kernel: Shape | None = None) -> dict[str, S
     rank = len(size)
     kernel = tuple(draw(st.integers(1, n)) for n in size) if kernel is None else kernel
     dilations = tuple(
-        draw(st.integers(1, max(1, (n - 1) // (k - 1)))) if k > 1 else 1
-        for n, k in zip(size, kernel, strict=True)
+        draw(st.integers(1, max(1, (n - 1) // (k - 1)))) if k > 1 else 1 for n, k in zip(size, kernel, strict=True)
     )
     pads = tuple(draw(st.integers(0, k - 1)) for k in kernel * 2)
     strides = tuple(draw(st.integers(1, 3)) for _ in range(rank))
@@ -157,9 +148,7 @@ def _dense(draw: Draw, kind: type[Any], shape: Shape) -> Op:
 
 @OPS.rule(Affine)
 def _affine(draw: Draw, kind: type[Any], shape: Shape) -> Op:
-    return Affine(
-        scale=_maybe(draw, broadcastable(shape, reals)), shift=_maybe(draw, broadcastable(shape, reals))
-    )
+    return Affine(scale=_maybe(draw, broadcastable(shape, reals)), shift=_maybe(draw, broadcastable(shape, reals)))
 
 
 @OPS.rule(Add)
@@ -235,12 +224,8 @@ def _encoder(draw: Draw, kind: type[Any], shape: Shape) -> Op:
 @OPS.rule(IF, SignedIF, STBIF)
 def _neuron(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     whole = draw(st.booleans())
-    dtype, above, any_ = (
-        (np.int64, st.integers(1, 2**40), wholes) if whole else (np.float64, positives, reals)
-    )
-    arguments: dict[str, Any] = {
-        name: draw(broadcastable(shape, above, dtype)) for name in ("theta", "value")
-    }
+    dtype, above, any_ = (np.int64, st.integers(1, 2**40), wholes) if whole else (np.float64, positives, reals)
+    arguments: dict[str, Any] = {name: draw(broadcastable(shape, above, dtype)) for name in ("theta", "value")}
     arguments |= {name: draw(broadcastable(shape, any_, dtype)) for name in ("v0", "bias")}
     arguments |= {
         "shift": draw(st.integers(0, 24)) if whole else 0,

@@ -1,0 +1,222 @@
+"""Random small quantised networks as a frontend reads them, and samples for them.
+
+Structure is drawn by Hypothesis, numbers come from a seeded generator, so that examples are quick to make and
+shrink to fewer layers. Two kinds of numbers:
+
+- dyadic: few-bit fractions of powers of two. Every sum and product is exact in float64, so a charge can lie
+  exactly on a tie between two counts, and often does.
+- irregular: 53-bit scales, as training gives them. Ties then have probability zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from onnx2snn.errors import MissingExtraError
+from onnx2snn.ir import Array, Graph, Op, Shape
+from onnx2snn.ir.ops import (
+    Add,
+    AveragePool,
+    BatchNorm,
+    Clip,
+    Concat,
+    Conv,
+    Dense,
+    Input,
+    MaxPool,
+    Quantise,
+    Relu,
+    Reshape,
+)
+
+try:
+    from hypothesis import strategies as st
+except ImportError:
+    raise MissingExtraError("onnx2snn.testing needs Hypothesis: pip install hypothesis") from None
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@st.composite
+def networks(
+    draw: Draw,
+    *,
+    dyadic: bool | None = None,
+    branches: bool = True,
+    quantised_input: bool = True,
+    blocks: int = 3,
+) -> Graph:
+    """Networks of ANN ops: quantised weighted layers with BatchNorm, pools, residual adds and concats.
+
+    dyadic: the kind of numbers; None: either.  branches: whether adds and concats may occur.
+    blocks: the most quantised layers before the head.
+    """
+    numbers = Numbers(draw(st.integers(0, 2**32 - 1)), draw(st.booleans()) if dyadic is None else dyadic)
+    maker = _Maker(draw, numbers, draw(st.sampled_from([(3,), (2, 6), (1, 6, 6), (2, 4, 5)])))
+    if quantised_input:
+        maker.quantise(signed=draw(st.booleans()))
+    for _ in range(draw(st.integers(1, blocks))):
+        kinds = [maker.layer, maker.residual, maker.concat] if branches else [maker.layer]
+        draw(st.sampled_from(kinds))()
+        if len(maker.shape) > 1 and min(maker.shape[1:]) >= 2 and draw(st.booleans()):
+            maker.pool()
+    return maker.head()
+
+
+@st.composite
+def inputs(draw: Draw, graph: Graph, batch: int = 4) -> Array:
+    """Samples (batch, *input shape) past both ends of the input's quantiser, a third exactly on a tie."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    (start,) = graph.of(Input)
+    shape = (batch, *graph.shape(start.name))
+    (reader,) = graph.consumers(start.name)
+    if not isinstance(reader.op, Quantise):
+        return rng.normal(0, 1, shape)
+    op = reader.op
+    counts = rng.uniform(op.qmin - op.zero_point - 1, op.qmax - op.zero_point + 1, shape)
+    tie = rng.random(shape) < 1 / 3
+    return np.where(tie, np.floor(counts) + 0.5, counts) * op.scale
+
+
+class Numbers:
+    """Random numbers of one of the two kinds."""
+
+    def __init__(self, seed: int, dyadic: bool) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.dyadic = dyadic
+
+    def scales(self, *shape: int) -> Array:
+        """Step sizes, from about 0.02 to 1."""
+        if self.dyadic:
+            return self.rng.integers(1, 16, shape) / 2.0 ** self.rng.integers(4, 6, shape)
+        return self.rng.uniform(0.02, 0.5, shape)
+
+    def reals(self, *shape: int) -> Array:
+        """Biases and the like, around zero."""
+        return self.rng.integers(-32, 33, shape) / 16 if self.dyadic else self.rng.normal(0, 0.7, shape)
+
+    def codes(self, *shape: int) -> Array:
+        """Whole weights of 4 bits."""
+        return self.rng.integers(-7, 8, shape).astype(np.int8)
+
+    def batch_norm(self, channels: int) -> BatchNorm:
+        """Factors of either sign; about one in five is zero."""
+        gamma = self.reals(channels) * (self.rng.random(channels) > 0.2)
+        beta, mean = self.reals(2, channels)
+        if self.dyadic:
+            return BatchNorm(
+                gamma=gamma, beta=beta, mean=mean, var=4.0 ** self.rng.integers(-1, 3, channels), epsilon=0.0
+            )
+        return BatchNorm(gamma=gamma, beta=beta, mean=mean, var=self.rng.uniform(0.3, 3, channels))
+
+
+class _Maker:
+    """Grows a graph from its input; `self.at` is the newest node."""
+
+    def __init__(self, draw: Draw, numbers: Numbers, shape: Shape) -> None:
+        self.draw, self.numbers, self.graph = draw, numbers, Graph("net")
+        self.at = self.graph.add("x", Input(shape=shape))
+
+    @property
+    def shape(self) -> Shape:
+        return self.graph.shape(self.at)
+
+    def put(self, op: Op, *sources: str) -> str:
+        self.at = self.graph.add(self.graph.fresh(op.name), op, sources or [self.at])
+        return self.at
+
+    def quantise(self, signed: bool = False) -> None:
+        top = self.draw(st.sampled_from([1, 3, 7, 15]))
+        zero = self.draw(st.integers(1, top)) if signed else 0
+        rounding = self.draw(st.sampled_from(["half-even", "half-even", "half-up"]))
+        low, offset = (-zero, 0) if self.draw(st.booleans()) else (0, zero)  # int8 without, uint8 with a zero point
+        if low + top <= offset:
+            low, offset = -zero, 0
+            top += 1
+        self.put(Quantise(scale=self.numbers.scales(), zero_point=offset, qmin=low, qmax=low + top, rounding=rounding))
+
+    def weighted(self, out: int, keep: bool = False) -> None:
+        """A convolution (dense on flat features); `keep`: the spatial size stays."""
+        bias = self.numbers.reals(out) if self.draw(st.booleans()) else None
+        inside, size = self.shape[0], self.shape[1:]
+        scale = self.numbers.scales(out)
+        if not size:
+            self.put(Dense(weight=self.numbers.codes(out, inside), scale=scale, bias=bias))
+            return
+        kernel = (3,) * len(size) if keep else tuple(self.draw(st.integers(1, min(3, n))) for n in size)
+        pads = (1,) * 2 * len(size) if keep else tuple(self.draw(st.integers(0, k // 2)) for k in kernel * 2)
+        strides = (1,) * len(size) if keep else tuple(self.draw(st.integers(1, 2)) for _ in size)
+        groups = inside if out % inside == 0 and self.draw(st.booleans()) else 1
+        weight = self.numbers.codes(out, inside // groups, *kernel)
+        ones = (1,) * len(size)
+        self.put(
+            Conv(
+                weight=weight,
+                scale=scale,
+                bias=bias,
+                strides=strides,
+                pads=pads,
+                dilations=ones,
+                groups=groups,
+            )
+        )
+
+    def activate(self) -> None:
+        """Optional BatchNorm, Relu or Clip, then a quantiser, and perhaps a Relu after it."""
+        if self.draw(st.booleans()):
+            self.put(self.numbers.batch_norm(self.shape[0]))
+        kind = self.draw(st.sampled_from(["relu", "relu", "clip", "signed", "late relu"]))
+        if kind == "relu":
+            self.put(Relu())
+        if kind == "clip":
+            self.put(Clip(low=0.0, high=2.0))
+        self.quantise(signed=kind in ("signed", "late relu"))
+        if kind == "late relu":
+            self.put(Relu())
+
+    def layer(self) -> None:
+        self.weighted(self.draw(st.integers(1, 4)))
+        self.activate()
+
+    def residual(self) -> None:
+        """y = quantise(f(x) + x), or f(x) + g(x)."""
+        start, channels = self.at, self.shape[0]
+        self.weighted(channels, keep=True)
+        first = self.at
+        if self.draw(st.booleans()):
+            self.at = start
+            self.weighted(channels, keep=True)
+            start = self.at
+        self.put(Add(), first, start)
+        self.activate()
+
+    def concat(self) -> None:
+        """Two quantised layers of the same input side by side."""
+        start = self.at
+        ends: list[str] = []
+        for _ in range(2):
+            self.at = start
+            self.weighted(self.draw(st.integers(1, 2)), keep=True)
+            self.activate()
+            ends.append(self.at)
+        self.put(Concat(axis=0), *ends)
+
+    def pool(self) -> None:
+        """A max or average pool; in dyadic networks the average is over a power of two."""
+        size = self.shape[1:]
+        most = 2 if self.numbers.dyadic else 3
+        kernel = tuple(self.draw(st.integers(1, min(most, n))) for n in size)
+        kind = self.draw(st.sampled_from([MaxPool, AveragePool]))
+        zeros, ones = (0,) * (2 * len(size)), (1,) * len(size)
+        strides = tuple(self.draw(st.integers(1, k)) for k in kernel)
+        self.put(kind(kernel=kernel, strides=strides, pads=zeros, dilations=ones))
+
+    def head(self) -> Graph:
+        if len(self.shape) > 1:
+            self.put(Reshape(shape=(int(np.prod(self.shape)),)))
+        self.weighted(2)
+        self.graph.outputs = (self.at,)
+        return self.graph
