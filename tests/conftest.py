@@ -16,9 +16,7 @@ settings.load_profile("onnx2snn")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-golden", action="store_true", help="write what the passes give now into tests/golden"
-    )
+    parser.addoption("--update-golden", action="store_true", help="write what the passes give now into tests/golden")
 
 
 @pytest.fixture
