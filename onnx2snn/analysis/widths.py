@@ -20,9 +20,9 @@ def is_integer(graph: Graph) -> bool:
 
 
 def widths(graph: Graph, ticks: int) -> dict[str, int]:
-    """For every node the bits that its values in one tick, or a neuron's membrane at any time, can take in `ticks` ticks.
+    """The bits that every node needs in a run of `ticks` ticks; 0 where its values are real.
 
-    0: the values are real.
+    They hold the node's value in any one tick, its running sum, and a neuron's membrane at any time.
     """
     if not is_integer(graph):
         return {node.name: 0 for node in graph}

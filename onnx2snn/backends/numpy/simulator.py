@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnx2snn.analysis.lattice import Lattice, lattices
+from onnx2snn.analysis.widths import is_integer, narrowest, widths
 from onnx2snn.backends.numpy.kernels import linear
 from onnx2snn.backends.numpy.populations import fire
 from onnx2snn.errors import BackendError, located
@@ -20,7 +20,7 @@ from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
 from onnx2snn.reference import Run, apply, constant_nodes, joined, part, settle_bound
 
-FLOAT32, FLOAT64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
+FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
 CHUNK_BYTES = 96 << 20
 Progress = Callable[[int], None]
 
@@ -40,7 +40,8 @@ class NumpySimulator:
         self.graph, self.steps, self.settle, self.chunk_bytes = graph, steps, settle, chunk_bytes
         self.most = steps + (settle_bound(graph, steps) if settle is None else settle)
         self.constant = constant_nodes(graph)
-        self.kinds = {node.name: _kind(graph, node, bits) for node, bits in _bits(graph, self.most)}
+        bits = widths(graph, self.most)
+        self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}
         self.last_use = {source: node.name for node in graph for source in node.inputs}
 
     def run(self, x: Array, progress: Progress | None = None, given: Mapping[str, Array] | None = None) -> Run:
@@ -182,32 +183,13 @@ def spread(counts: Array, steps: int) -> Array:
 
 def _whole(values: Array, graph: Graph) -> Array:
     """Charge of an integer network as int64, of a real one as it is."""
-    integer = any(node.op.integer for node in graph.of(Neuron) if isinstance(node.op, Neuron))
-    return values.astype(INT64) if integer else values
+    return values.astype(INT64) if is_integer(graph) else values
 
 
-def _bits(graph: Graph, ticks: int) -> list[tuple[Node, int]]:
-    """For every node the bits that its values in one tick, and a neuron's membrane at any time, can take."""
-    places = lattices(graph, ticks)
-    result: list[tuple[Node, int]] = []
-    for node in graph:
-        place = places[node.inputs[0]] if isinstance(node.op, Neuron) else places[node.name]
-        if not isinstance(place, Lattice):
-            result.append((node, 0))
-            continue
-        largest = int(np.max(np.maximum(np.abs(place.low), np.abs(place.high)))) * 2
-        if isinstance(node.op, Neuron):
-            largest = (largest << node.op.shift) + int(
-                np.max(np.abs(node.op.v0) + np.abs(node.op.bias) + node.op.theta * (ticks + 1))
-            )
-        result.append((node, largest.bit_length()))
-    return result
-
-
-def _kind(graph: Graph, node: Node, bits: int) -> np.dtype[np.generic]:
-    integer = any(n.op.integer for n in graph.of(Neuron) if isinstance(n.op, Neuron))
-    if not integer or bits == 0:
+def _kind(node: Node, bits: int) -> np.dtype[np.generic]:
+    if bits == 0:
         return FLOAT64
-    if bits > 62:
+    number = narrowest(bits)
+    if number is None:
         raise BackendError(f"{node}: whole numbers of {bits} bits do not fit 64; use --float")
-    return FLOAT32 if bits <= 24 else FLOAT64 if bits <= 53 else INT64
+    return np.dtype(number)
