@@ -1,0 +1,75 @@
+"""A spiking graph as a torch module in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onnx2snn.backends.torch.lower import Layer, Plan, lower
+from onnx2snn.errors import MissingExtraError
+from onnx2snn.ir import Graph, load_graph
+
+try:
+    import torch
+except ImportError:
+    raise MissingExtraError('this needs PyTorch: pip install "onnx2snn[torch]"') from None
+
+from torch import Tensor, nn
+
+from onnx2snn.backends.torch import runtime
+from onnx2snn.backends.torch.runtime import Clock, Signal, SpikingNet, still
+
+
+class SpikingModule(SpikingNet):
+    """Runs the layers of a plan one after the other; each signal is let go after its last use.
+
+    A real-valued network has its weights, thresholds and biases as parameters to train; spikes pass gradients on
+    through a surrogate. An integer network has none and is exact on every device.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(Clock(plan.steps, plan.settle, plan.bound))
+        self.plan = plan
+        self.last_use = {source: layer.identifier for layer in plan.layers for source in layer.inputs}
+        for layer in plan.layers:
+            if layer.kind != "Input":
+                self.add_module(layer.identifier, make(layer, self.clock))
+        self.requires_grad_(plan.real)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The readout for samples `x` (batch, *input shape)."""
+        signals: dict[str, Signal] = {}
+        for layer in self.plan.layers:
+            if layer.kind == "Input":
+                signals[layer.identifier] = still(x)
+                continue
+            result = self.get_submodule(layer.identifier)(*(signals[source] for source in layer.inputs))
+            if isinstance(result, Tensor):
+                return result
+            signals[layer.identifier] = result
+            for source in set(layer.inputs):
+                if self.last_use[source] == layer.identifier:
+                    del signals[source]
+        raise AssertionError("a plan ends with a readout")
+
+
+def make(layer: Layer, clock: Clock) -> nn.Module:
+    """The layer of `runtime` that a plan's layer describes."""
+    options = dict(layer.options)
+    options |= {"number": getattr(torch, layer.number)} if layer.number else {}
+    options |= {"clock": clock} if layer.timed else {}
+    options |= {} if layer.name is None else {"name": layer.name}
+    arrays = {name: torch.from_numpy(array.copy()) for name, array in layer.arrays.items()}
+    return getattr(runtime, layer.kind)(**arrays, **options)
+
+
+def build(graph: Graph, steps: int, settle: int | None = None) -> SpikingModule:
+    """The module of a spiking graph for `steps` inject steps and `settle` more; None: until it is silent.
+
+    Raises `BackendError` where the graph holds what a spiking network does not.
+    """
+    return SpikingModule(lower(graph, steps, settle))
+
+
+def load(folder: Path, steps: int, settle: int | None = None) -> SpikingModule:
+    """The same from the `network.txt` and `arrays.safetensors` of an artifact."""
+    return build(load_graph(folder), steps, settle)

@@ -1,0 +1,64 @@
+"""What the torch backend cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from onnx2snn.analysis.widths import is_integer, narrowest, widths
+from onnx2snn.ir import Graph, Node
+from onnx2snn.ir.ops import (
+    Add,
+    Affine,
+    Concat,
+    Conv,
+    Dense,
+    Encoder,
+    Input,
+    MaxPool,
+    Neuron,
+    Readout,
+    Reshape,
+    SumPool,
+)
+from onnx2snn.reference import constant_nodes
+
+GraphRule = Callable[[Graph, int], Iterable[str]]  #: of a graph and the most ticks that it runs
+LAYERS = (Input, Encoder, Conv, Dense, Affine, Add, Concat, Reshape, SumPool, MaxPool, Neuron, Readout)
+
+
+def spiking_ops_only(graph: Graph, ticks: int) -> Iterable[str]:
+    """Every op is one of a spiking network."""
+    for node in graph:
+        if not isinstance(node.op, LAYERS):
+            yield f"{node}: {node.op.name} is no op of a spiking network"
+    for output in graph.outputs:
+        if not isinstance(graph[output].op, Readout):
+            yield f"{graph[output]}: the output is a {graph[output].op.name}, a readout expected"
+
+
+def constants_at_neurons(graph: Graph, ticks: int) -> Iterable[str]:
+    """No op between neurons adds a constant in every tick."""
+    constant = constant_nodes(graph)
+    for node in graph:
+        if node.name not in constant and _shifts(node):
+            yield f"{node}: carries a constant between neurons; pass collect-bias moves it"
+
+
+def _shifts(node: Node) -> bool:
+    op = node.op
+    return (isinstance(op, (Conv, Dense)) and op.bias is not None) or (isinstance(op, Affine) and op.shift is not None)
+
+
+def whole_numbers_fit(graph: Graph, ticks: int) -> Iterable[str]:
+    """Whole currents are exact in float64, whole membranes in int64; a spike in an integer network is worth 1."""
+    bits = widths(graph, ticks)
+    for node in graph:
+        number = narrowest(bits[node.name])
+        if number is None or (number == "int64" and not isinstance(node.op, Neuron)):
+            most = 62 if isinstance(node.op, Neuron) else 53
+            yield f"{node}: {most} bits expected at most, found whole numbers of {bits[node.name]}; use --float"
+        if is_integer(graph) and isinstance(node.op, Neuron) and not (node.op.integer and (node.op.value == 1).all()):
+            yield f"{node}: whole neurons with value 1 expected, found value {node.op.value.ravel()[0]}"
+
+
+RULES: tuple[GraphRule, ...] = (spiking_ops_only, constants_at_neurons, whole_numbers_fit)

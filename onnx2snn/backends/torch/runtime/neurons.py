@@ -1,0 +1,171 @@
+"""Integrate-and-fire neurons with soft reset, and the surrogate gradient that trains through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from onnx2snn.backends.torch.runtime.arithmetic import Number, keep, shares
+from onnx2snn.backends.torch.runtime.signals import Clock, Signal
+
+Gates = tuple[Tensor | int, Tensor | int]
+
+
+class Surrogate(torch.autograd.Function):
+    """The spike s as it is; its derivative as if the steps of s at v = theta and v = 0 were ramps.
+
+    ds/dv = rise * w(v - theta) + fall * w(v),   ds/dtheta = -rise * w(v - theta),
+    w(d) = max(0, 1 - |d| / theta) / theta: a triangle of area 1.
+    rise, fall: 1 where the count may still go up, down, else 0. With both open, the triangles add up to 1 / theta
+    between 0 and theta: the mean slope of the staircase that the neuron climbs. The triangle is the
+    pseudo-derivative of Esser et al. (PNAS 2016) and of Bellec et al. (NeurIPS 2018).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, theta: Tensor, spike: Tensor, rise: Tensor | int, fall: Tensor | int) -> Tensor:
+        up, down = ((1 - d.abs() / theta).clamp(min=0) / theta for d in (v - theta, v))
+        ctx.save_for_backward(up * rise, down * fall)
+        ctx.shape = theta.shape
+        return spike.to(v.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        up, down = (gradients[0] * window for window in ctx.saved_tensors)
+        return up + down, -up.sum_to_size(ctx.shape), None, None, None
+
+
+class Neuron(nn.Module):
+    """v_t = v_{t-1} + 2^shift x_t + bias_t;  s_t = spike(v_t, n);  v_t <- v_t - theta s_t;  n <- n + s_t.
+
+    Emits value * s_t. `bias` and a constant input arrive in equal parts over the inject steps.
+    After a run: counts, the n of every neuron, int64; activity, the number of spikes of either sign in each tick.
+    """
+
+    theta: Tensor
+    v0: Tensor
+    bias: Tensor
+    value: Tensor
+    counts: Tensor
+    activity: Tensor
+
+    def __init__(
+        self,
+        *,
+        theta: Tensor,
+        v0: Tensor,
+        bias: Tensor,
+        value: Tensor,
+        shift: int = 0,
+        ties: Literal["up", "even"] = "up",
+        clock: Clock,
+        name: str = "",
+        number: Number = None,
+    ) -> None:
+        super().__init__()
+        self.clock, self.name, self.shift, self.ties, self.number = clock, name, shift, ties, number
+        keep(self, "theta", theta, number, train=True)
+        keep(self, "v0", v0, number)
+        keep(self, "bias", bias, number, train=True)
+        keep(self, "value", value, number)
+
+    def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
+        """The spikes for membranes v and counts n so far, int8."""
+        raise NotImplementedError
+
+    def gates(self, n: Tensor) -> Gates:
+        """1 where the count n may still rise, and fall; else 0."""
+        raise NotImplementedError
+
+    def forward(self, signal: Signal) -> Signal:
+        kind = self.number or self.theta.dtype
+        arriving, theta = self.arriving(signal, kind), self.theta.to(kind)
+        v = self.v0.to(kind).expand(signal.values.shape[0 if signal.still else 1 :])
+        n = torch.zeros(v.shape, dtype=torch.int32, device=v.device)
+        train: list[Tensor] = []
+        activity: list[Tensor] = []
+        for tick in range(self.clock.most):
+            current = arriving(tick)
+            v = v if current is None else v + current
+            spike = fired = self.fire(v, n, theta)
+            if tick >= self.least(signal) and not fired.any():
+                break
+            if torch.is_grad_enabled() and (v.requires_grad or theta.requires_grad):
+                spike = Surrogate.apply(v, theta, fired, *self.gates(n))
+            n, v = n + fired, v - theta * spike
+            train.append(spike)
+            activity.append(fired.count_nonzero())
+        self.counts, self.activity = n.to(torch.int64), torch.stack(activity)
+        trains = torch.stack(train)
+        return Signal(trains * self.value if self.number is None else trains, still=False)
+
+    def least(self, signal: Signal) -> int:
+        """Ticks after which silence means silence for good."""
+        if self.clock.settle is not None:
+            return self.clock.most
+        return self.clock.steps if signal.still else max(self.clock.steps, len(signal.values))
+
+    def arriving(self, signal: Signal, kind: torch.dtype) -> Callable[[int], Tensor | None]:
+        """What reaches the membrane in a tick, the share of the bias included; None: nothing."""
+        steps, values = self.clock.steps, signal.values
+        if signal.still:
+            total = values.to(kind) if self.number is None else values.to(torch.int64) << self.shift
+            parts = [part.to(kind) for part in shares(total + self.bias, steps)]
+            return lambda tick: parts[min(tick, 1)] if tick < steps else None
+        bias = [part.to(kind) for part in shares(self.bias, steps)]
+
+        def arriving(tick: int) -> Tensor | None:
+            current = values[tick].to(kind) * (1 << self.shift) if tick < len(values) else None
+            if tick >= steps:
+                return current
+            return bias[min(tick, 1)] if current is None else current + bias[min(tick, 1)]
+
+        return arriving
+
+
+class IF(Neuron):
+    """s = 1 if v >= theta, else 0."""
+
+    def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
+        return (v >= theta).to(torch.int8)
+
+    def gates(self, n: Tensor) -> Gates:
+        return 1, 0
+
+
+class SignedIF(Neuron):
+    """s = +1 if v >= theta, -1 if v < 0 and n > lo, else 0."""
+
+    def __init__(self, *, lo: int = 0, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.lo = lo
+
+    def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
+        return (v >= theta).to(torch.int8) - ((v < 0) & (n > self.lo)).to(torch.int8)
+
+    def gates(self, n: Tensor) -> Gates:
+        return 1, n > self.lo
+
+
+class STBIF(Neuron):
+    """s = +1 if v >= theta and n < hi, -1 if v < 0 and n > lo, else 0.
+
+    ties = "even": a membrane exactly on a step goes to the even count: upward to an odd count only if v > theta,
+    downward from an odd count also if v = 0.
+    """
+
+    def __init__(self, *, lo: int = 0, hi: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.lo, self.hi = lo, hi
+
+    def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
+        up, down = v >= theta, v < 0
+        if self.ties == "even":
+            odd = (n & 1).bool()
+            up, down = up & (odd | (v != theta)), down | (odd & (v == 0))
+        return (up & (n < self.hi)).to(torch.int8) - (down & (n > self.lo)).to(torch.int8)
+
+    def gates(self, n: Tensor) -> Gates:
+        return n < self.hi, n > self.lo
