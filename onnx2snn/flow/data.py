@@ -48,7 +48,8 @@ def _arrays(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise DataError("a .npz file expected, found " + ("a folder" if path.is_dir() else "nothing there"))
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError("a .npz file of named arrays expected, found a single array")
             return {key: archive[key] for key in archive.files if key in ("x", "y")}

@@ -1,0 +1,195 @@
+"""The command line as people and scripts use it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import one_line, onnx2snn
+from models import lenet, residual
+
+from onnx2snn.frontends.onnx import OnnxRuntime
+
+DEMO = Path(str(files("onnx2snn"))) / "demo"
+MODEL, DATA = DEMO / "digits.onnx", DEMO / "digits.npz"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_inspect_prints_a_summary_first() -> None:
+    result = onnx2snn("inspect", MODEL)
+    assert result.code == 0
+    assert result.out.splitlines()[0] == "28 nodes: 28 exact; T = 15 + settle (at most 45)"
+
+
+def test_inspect_json() -> None:
+    found = onnx2snn("inspect", MODEL, "--json").json
+    rows = {row["node"]: row for row in found["nodes"]}
+    assert rows["/act1/DequantizeLinear"]["bits"] == 4
+    assert rows["/act1/DequantizeLinear"]["class"] == "exact"
+    assert (rows["/conv1/Conv"]["low"], rows["/conv1/Conv"]["high"]) == (-7, 7)
+    assert found["steps"]["if"] == "15"
+    assert found["problems"] == []
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "loihi", "tianjic"])
+def test_convert_simulate_verify(backend: str, tmp_path: Path) -> None:
+    if backend == "torch":
+        pytest.importorskip("torch", reason="the torch extra is not installed")
+    folder, out = tmp_path / "net", tmp_path / "out.npz"
+    converted = onnx2snn("convert", MODEL, "-o", folder, "--backend", backend, "--json")
+    assert converted.code == 0, converted.err
+    assert converted.json["backend"] == backend
+    simulated = onnx2snn("simulate", folder, "--data", DATA, "--save", out, "--json")
+    assert simulated.code == 0, simulated.err
+    assert simulated.json["accuracy"] > 0.95
+    with np.load(out) as saved:
+        assert saved["output"].shape == (360, 10)
+        assert int(saved["steps"]) == simulated.json["steps"]
+    verified = onnx2snn("verify", MODEL, folder, "--data", DATA, "--json")
+    assert verified.code == 0, verified.out
+    assert verified.json["parity"]["argmax_agreement"] > 0.95
+    if converted.json["code"] == "st-bif":
+        assert verified.json["certificate"]["exact"]
+        assert all(layer["cumulative"] == 0 for layer in verified.json["parity"]["layers"])
+        with np.load(out) as saved, np.load(DATA) as data:
+            (expected,) = OnnxRuntime(MODEL).run(data["x"]).values()
+            np.testing.assert_allclose(saved["output"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("code", ["st-bif", "signed-if", "if"])
+@pytest.mark.parametrize("arithmetic", ["--integer", "--float"])
+def test_codes_and_arithmetic(code: str, arithmetic: str, tmp_path: Path) -> None:
+    model = lenet(tmp_path / "lenet.onnx")
+    folder, data = tmp_path / "net", tmp_path / "data.npz"
+    np.savez(data, x=np.random.default_rng(0).random((20, 1, 12, 12), np.float32))
+    result = onnx2snn("convert", model, "-o", folder, "--code", code, arithmetic, "--json")
+    assert result.json["code"] == code
+    assert result.json["steps"] == 15
+    assert result.json["settle"] == ("auto" if code == "st-bif" else 0)
+    assert result.json["arithmetic"] == arithmetic.strip("-")
+    verified = onnx2snn("verify", model, folder, "--data", data, "--json")
+    assert verified.code == 0, verified.json["findings"]
+    assert verified.json["certificate"]["exact"] == (code == "st-bif" and arithmetic == "--integer")
+    first = verified.json["parity"]["layers"][0]
+    assert first["alone"] == first["cumulative"] == 0
+
+
+def test_steps_and_settle(tmp_path: Path) -> None:
+    model = residual(tmp_path / "residual.onnx")
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.random.default_rng(0).random((8, 2, 6, 6), np.float32))
+    for options, steps in ((("--steps", 7), None), (("--settle", 5), 20), (("--steps", 4, "--settle", "60"), 64)):
+        folder = tmp_path / "-".join(map(str, options)).replace("--", "")
+        assert onnx2snn("convert", model, "-o", folder, *options).code == 0
+        found = onnx2snn("simulate", folder, "--data", data, "--json").json
+        assert found["steps"] == steps if steps else found["steps"] > 7
+        if steps != 20:
+            parity = onnx2snn("verify", model, folder, "--data", data, "--json").json["parity"]
+            assert all(layer["cumulative"] == 0 for layer in parity["layers"])
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    onnx2snn("convert", MODEL, "-o", tmp_path / "a")
+    onnx2snn("convert", MODEL, "-o", tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_passes_option_follows_the_users_recipe(tmp_path: Path) -> None:
+    recipe = (
+        "fold-batchnorm, insert-staircases, average-to-sum, merge-linear, encode-input, collect-bias, "
+        'map-neurons{code="if", steps=15}, make-integer{steps=15}'
+    )
+    result = onnx2snn(
+        "convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--print-after-each", "--explain", "--json"
+    )
+    assert result.json["code"] == "if"
+    assert result.json["neuron_passes"] == 'map-neurons{code="if", steps=15}, make-integer'
+    assert result.err.count("graph digits {") == 8
+    assert "# merge-linear: Merges neighbouring linear ops." in result.err
+
+
+def test_explain_gives_reasons(tmp_path: Path) -> None:
+    model = residual(tmp_path / "residual.onnx")
+    result = onnx2snn("convert", model, "-o", tmp_path / "net", "--explain")
+    assert "left alone" in result.err or "# move-maxpool" in result.err
+
+
+def test_calibrate_a_float_model(tmp_path: Path) -> None:
+    from models import ModelBuilder
+
+    m = ModelBuilder(["N", 1, 8, 8])
+    y = m.node("Relu", m.node("Conv", "x", m.constant(m.rng.normal(0, 0.3, (4, 1, 3, 3)))))
+    y = m.node("Flatten", y)
+    model = m.save(m.node("Gemm", y, m.constant(m.rng.normal(0, 0.1, (5, 144))), transB=1), tmp_path / "float.onnx")
+    data = tmp_path / "data.npz"
+    np.savez(data, x=m.rng.random((30, 1, 8, 8)).astype(np.float32))
+    assert onnx2snn("inspect", model).code == 1
+    one_line(onnx2snn("convert", model, "-o", tmp_path / "net"), "Relu_1", "calibrate")
+    result = onnx2snn("convert", model, "-o", tmp_path / "net", "--calibrate", data, "--levels", 31, "--json")
+    assert result.code == 0, result.err
+    assert (result.json["steps"], result.json["arithmetic"], result.json["encoder"]) == (31, "float", "analog")
+    verified = onnx2snn("verify", model, tmp_path / "net", "--data", data, "--json")
+    assert verified.code == 0, verified.json["findings"]
+    assert verified.json["parity"]["argmax_agreement"] > 0.8
+
+
+def test_force_replaces_only_what_we_made(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    onnx2snn("convert", MODEL, "-o", folder)
+    one_line(onnx2snn("convert", MODEL, "-o", folder), "--force")
+    assert onnx2snn("convert", MODEL, "-o", folder, "--code", "if", "--force").code == 0
+    (folder / "notes.txt").write_text("mine")
+    before = contents(folder)
+    one_line(onnx2snn("convert", MODEL, "-o", folder, "--force"), "not an onnx2snn artifact")
+    assert contents(folder) == before
+
+
+def test_backends_and_passes_are_listed() -> None:
+    found = {entry["name"] for entry in onnx2snn("backends", "--json").json["backends"]}
+    assert {"numpy", "torch", "loihi", "tianjic", "nir"} <= found
+    names = [entry["name"] for entry in onnx2snn("passes", "--json").json["passes"]]
+    assert "fold-batchnorm" in names
+    assert "make-integer" in onnx2snn("passes").out
+
+
+def test_demo() -> None:
+    result = onnx2snn("demo", "--json")
+    assert result.code == 0
+    assert result.json["verify"]["certificate"]["exact"]
+    assert result.json["accuracy"] > 0.97
+
+
+def test_chip_says_why_it_runs_another_code(tmp_path: Path) -> None:
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--backend", "loihi")
+    assert result.code == 0
+    assert "code if" in result.err
+    one_line(onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--backend", "loihi", "--code", "st-bif"), "st-bif")
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import onnx2snn", ["torch", "onnx", "onnx_ir", "onnxruntime", "typer", "numpy", "networkx", "pydantic"]),
+        ("import onnx2snn.cli.app", ["torch", "onnx", "onnx_ir", "onnxruntime", "numpy", "networkx", "pydantic"]),
+        ("import onnx2snn; onnx2snn.convert", ["torch"]),
+    ],
+)
+def test_imports_stay_light(statement: str, unwanted: list[str]) -> None:
+    assert loaded(statement) & set(unwanted) == set()
+
+
+def test_the_import_test_can_fail() -> None:
+    assert "numpy" in loaded("import numpy")
+
+
+def loaded(statement: str) -> set[str]:
+    program = f"{statement}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
