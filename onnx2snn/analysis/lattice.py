@@ -192,7 +192,8 @@ def _reshape(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
 @LATTICE.rule(SumPool, MaxPool)
 def _pool(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
     (source,), (shape,) = arriving, shapes
-    if np.asarray(source.unit).ndim and any(size != 1 for size in shrink(np.asarray(source.unit)).shape[1:]):
+    unit = shrink(np.asarray(source.unit))
+    if any(size != 1 for size in ((1,) * (len(shape) - unit.ndim) + unit.shape)[1:]):
         return NoLattice("scales differ within a channel")
     low, high = (shrink(apply(node.op, full(a, shape))[0]) for a in (source.low, source.high))
     return Lattice(source.unit, low, high, node.name)

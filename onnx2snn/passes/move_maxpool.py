@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import MaxPool, Staircase
 from onnx2snn.passes.base import Rewrite
-from onnx2snn.passes.weighted import sole_reader
+from onnx2snn.passes.weighted import one_a_channel, sole_reader
 
 
 @final
@@ -30,7 +30,7 @@ class MoveMaxpool(Rewrite):
             return f"{stairs.name} is a {stairs.op.name}"
         if not sole_reader(graph, stairs.name, node):
             return f"{stairs.name} has other readers"
-        if stairs.op.scale.ndim and any(size != 1 for size in stairs.op.scale.shape[1:]):
+        if not one_a_channel(stairs.op.scale, len(graph.shape(stairs.name))):
             return f"{stairs.name} has several scales within a channel"
         pool = graph.add(graph.fresh(f"{node.name}.before"), node.op, stairs.inputs, node.origin)
         moved = graph.add(graph.fresh(f"{stairs.name}.after"), stairs.op, [pool])

@@ -25,6 +25,12 @@ def per_channel(array: Array | None, op: Conv | Dense, rank: int) -> Array | Non
     return np.broadcast_to(full.reshape(-1), (channels,)).astype(np.float64)
 
 
+def one_a_channel(array: Array, rank: int) -> bool:
+    """Whether `array`, broadcast to `rank` axes, is constant within each channel (along all axes but the first)."""
+    full = (1,) * (rank - array.ndim) + array.shape
+    return all(size == 1 for size in full[1:])
+
+
 def scale_output(op: Conv | Dense, factor: Array, shift: Array) -> Conv | Dense:
     """The op whose output is factor * op + shift, both (channels,).
 
