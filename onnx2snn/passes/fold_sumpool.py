@@ -35,16 +35,9 @@ class FoldSumpool(Rewrite):
         (reader,) = readers
         if isinstance(reader.op, Conv):
             return _into_conv(graph, node, op, reader, reader.op)
-        flat = reader
-        if isinstance(reader.op, Reshape) and [isinstance(c.op, Dense) for c in graph.consumers(reader.name)] == [True]:
-            (reader,) = graph.consumers(reader.name)
-        if not isinstance(reader.op, Dense) or len(graph.shape(reader.inputs[0])) != 1:
-            return f"{reader.name} behind it is a {reader.op.name}"
-        shape = graph.shape(node.inputs[0])
-        dense = replace(reader.op, weight=_spread(op, reader.op.weight, shape, graph.shape(node.name)))
-        graph.replace(flat.name, Reshape(shape=(int(np.prod(shape)),)), node.inputs)
-        graph.replace(reader.name, dense)
-        return None
+        if isinstance(reader.op, Reshape):
+            return _into_dense(graph, node, op, reader)
+        return f"{reader.name} behind it is a {reader.op.name}"
 
 
 def _into_conv(graph: Graph, node: Node, pool: SumPool, reader: Node, conv: Conv) -> str | None:
@@ -61,6 +54,22 @@ def _into_conv(graph: Graph, node: Node, pool: SumPool, reader: Node, conv: Conv
         pads=tuple(p * k for p, k in zip(conv.pads, pool.kernel * 2, strict=True)),
     )
     graph.replace(reader.name, grown, node.inputs)
+    return None
+
+
+def _into_dense(graph: Graph, node: Node, pool: SumPool, flat: Node) -> str | None:
+    readers = graph.consumers(flat.name)
+    if len(readers) != 1 or not sole_reader(graph, flat.name, readers[0]):
+        return f"several ops read {flat.name} behind it"
+    (reader,) = readers
+    if not isinstance(reader.op, Dense) or len(graph.shape(flat.name)) != 1:
+        return f"{reader.name} behind it is a {reader.op.name}"
+    shape = graph.shape(node.inputs[0])
+    dense = replace(reader.op, weight=_spread(pool, reader.op.weight, shape, graph.shape(node.name)))
+    wide = graph.add(graph.fresh(flat.name), Reshape(shape=(int(np.prod(shape)),)), node.inputs, flat.origin)
+    graph.replace(reader.name, dense, [wide])
+    graph.remove(flat.name, use=wide)
+    graph.rename(wide, flat.name)
     return None
 
 
