@@ -14,6 +14,8 @@ from onnx2snn.passes.base import Rewrite
 from onnx2snn.passes.weighted import sole_reader
 from onnx2snn.reference import round_to
 
+NEAR = 2.0**-22  #: nearer than this, of its own size, float32 does not tell a quotient from a whole number
+
 
 @final
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class InsertStaircases(Rewrite):
 
     given:   [Relu | Clip] -> Quantise -> [Relu | Clip]
     result:  Staircase with lo = qmin - zero_point and hi = qmax - zero_point, cut to what Relu (lo >= 0) and
-             Clip (rounded bounds) let through
+             Clip (rounded bounds) let through; a Clip behind the quantiser that cuts between two steps stays
     """
 
     name: ClassVar[str] = "insert-staircases"
@@ -37,20 +39,21 @@ class InsertStaircases(Rewrite):
             stairs = _cut(stairs, source.op, op)
             source = graph[source.inputs[0]]
         last = node
-        for reader in _chain(graph, node):
+        chain = _chain(graph, node, op)
+        for reader in chain:
             stairs = _cut(stairs, reader.op, op)
             last = reader
         staircase = Staircase(scale=op.scale, lo=stairs[0], hi=stairs[1], rounding=op.rounding)
         graph.replace(node.name, staircase, [source.name])
         if last is not node:
             graph.annotate(node.name, replace(node.origin, tensor=last.origin.tensor))
-            for reader in _chain(graph, graph[node.name]):
+            for reader in chain:
                 graph.remove(reader.name, use=node.name)
         return None
 
 
-def _chain(graph: Graph, node: Node) -> list[Node]:
-    """The Relu and Clip ops that alone read a quantiser, one after the other."""
+def _chain(graph: Graph, node: Node, quantiser: Quantise) -> list[Node]:
+    """The Relu and Clip ops that alone read a quantiser, one after the other, as far as they keep to its steps."""
     found: list[Node] = []
     while True:
         readers = graph.consumers(node.name)
@@ -58,10 +61,23 @@ def _chain(graph: Graph, node: Node) -> list[Node]:
             len(readers) != 1
             or not isinstance(readers[0].op, (Relu, Clip))
             or not sole_reader(graph, node.name, readers[0])
+            or not _keeps_steps(readers[0].op, quantiser)
         ):
             return found
         node = readers[0]
         found.append(node)
+
+
+def _keeps_steps(op: Op, quantiser: Quantise) -> bool:
+    """Whether the bounds of a Clip behind the quantiser are steps of it, as near as float32 tells."""
+    if isinstance(op, Relu):
+        return True
+    assert isinstance(op, Clip)
+    bounds = np.array([bound for bound in (op.low, op.high) if np.isfinite(bound)])
+    counts = bounds[:, None] / quantiser.scale.ravel()
+    low, high = quantiser.qmin - quantiser.zero_point, quantiser.qmax - quantiser.zero_point
+    beyond = (counts <= low) & (bounds[:, None] == op.low) | (counts >= high) & (bounds[:, None] == op.high)
+    return bool((beyond | (np.abs(counts - np.rint(counts)) <= NEAR * np.maximum(1, np.abs(counts)))).all())
 
 
 def _cut(stairs: tuple[int, int], op: Op, quantiser: Quantise) -> tuple[int, int]:
