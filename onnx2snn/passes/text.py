@@ -72,6 +72,6 @@ def _options(name: str, text: str) -> tuple[dict[str, Any], str]:
 
 
 def _checked(name: str, key: str, value: Any, default: Any) -> Any:
-    if default is not None and not isinstance(value, type(default)):
+    if default is not None and type(value) is not type(default):
         raise UsageError(f"pass {name}: {key} takes a {type(default).__name__}, found {json.dumps(value)}")
     return value
