@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from onnx2snn.errors import MissingExtraError
-from onnx2snn.ir import Array, Graph, Op, Shape
+from onnx2snn.ir import Array, Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import (
     Add,
     AveragePool,
@@ -50,6 +50,8 @@ def networks(
     blocks: int = 3,
 ) -> Graph:
     """Networks of ANN ops: quantised weighted layers with BatchNorm, pools, residual adds and concats.
+
+    As from a frontend, every node names as its origin the tensor that holds its value, here itself.
 
     dyadic: the kind of numbers; None: either.  branches: whether adds and concats may occur.
     blocks: the most quantised layers before the head.
@@ -125,7 +127,8 @@ class _Maker:
         return self.graph.shape(self.at)
 
     def put(self, op: Op, *sources: str) -> str:
-        self.at = self.graph.add(self.graph.fresh(op.name), op, sources or [self.at])
+        name = self.graph.fresh(op.name)
+        self.at = self.graph.add(name, op, sources or [self.at], Origin(f"/{name}", op.name, name))
         return self.at
 
     def quantise(self, signed: bool = False) -> None:
