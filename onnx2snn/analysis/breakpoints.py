@@ -1,15 +1,13 @@
 """Breakpoints: the accumulator values at which a staircase climbs, in exact arithmetic.
 
 For a value z = unit * a + offset with whole a, step k of the staircase is reached from a = b_k on:
-n(a) >= k  <=>  a >= b_k.  The quotient z / scale is rounded to float32 first, as ONNX does, so all quotients that
-float32 does not tell from k - 1/2 are ties. Rounding half to even takes a tie upward only for even k.
+n(a) >= k  <=>  a >= b_k.  Rounding half to even takes a tie (k - 1/2) upward only for even k.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 
 import numpy as np
 
@@ -17,7 +15,6 @@ from onnx2snn.ir import Array
 from onnx2snn.ir.ops import Rounding
 
 DOUBT = 1e-6  #: nearer than this to a whole number, float64 does not decide
-FLOAT32_DOUBT = 2.0**-22  #: nearer than this, of its own size, to a tie a quotient may be one in float32
 
 
 @dataclass(frozen=True)
@@ -63,26 +60,15 @@ def breakpoints(
     if np.abs(place).max(initial=0) > 2**52:
         raise OverflowError("breakpoints beyond 2^52")
     result = np.ceil(place).astype(np.int64)
-    margin = DOUBT * np.maximum(1.0, np.abs(constant)) + FLOAT32_DOUBT * np.abs(counts - 0.5) * step
+    margin = DOUBT * np.maximum(1.0, np.abs(constant))
     for row, column in zip(*np.nonzero(np.abs(place - np.rint(place)) < margin), strict=True):
         fixed = Fraction(float(offset[row])) + Fraction(float(other[row])) * count
-        end, strict = _tie_end(int(counts[column]), rounding)
-        exact = (end * Fraction(float(scale[row])) - fixed) / Fraction(float(unit[row]))
+        k = int(counts[column])
+        exact = (Fraction(2 * k - 1, 2) * Fraction(float(scale[row])) - fixed) / Fraction(float(unit[row]))
         least = -(-exact.numerator // exact.denominator)
+        strict = rounding == "half-even" and k % 2 == 1
         result[row, column] = least + (1 if strict and exact == least else 0)
     return result
-
-
-@cache
-def _tie_end(k: int, rounding: Rounding) -> tuple[Fraction, bool]:
-    """The quotient from which count k is reached, and whether it must be exceeded.
-
-    Quotients half-way between k - 1/2 and its float32 neighbours still round to k - 1/2, whose last bit is zero.
-    """
-    tie = np.float32(k - 0.5)
-    upward = rounding == "half-even" and k % 2 == 1
-    neighbour = np.nextafter(tie, np.float32(np.inf if upward else -np.inf))
-    return (Fraction(float(tie)) + Fraction(float(neighbour))) / 2, upward
 
 
 def table_breakpoints(theta: Array, v0: Array, shift: int, lo: int, hi: int, ties_even: bool) -> Array:

@@ -50,15 +50,6 @@ def round_to(x: Array, rounding: Rounding) -> Array:
     return np.rint(x) if rounding == "half-even" else np.floor(x + 0.5)
 
 
-def quotient(x: Array, scale: Array, span: int) -> Array:
-    """x / scale as ONNX has it: rounded to float32, so that what is a tie in float32 is a tie.
-
-    Spans of counts that float32 cannot tell apart (from 2^20 on, none of ONNX's) keep float64.
-    """
-    exactly = x / exact(scale)
-    return exactly.astype(np.float32).astype(np.float64) if span < 1 << 20 else exactly
-
-
 def scaled(total: Array, scale: Array | None, bias: Array | None, channel_axis: int) -> Array:
     """scale * total + bias with both per channel; integers stay integers where there is neither."""
     shape = [1] * total.ndim
@@ -133,14 +124,13 @@ def _batch_norm(op: BatchNorm, x: Array) -> Array:
 
 @FUNCTIONS.rule(Quantise)
 def _quantise(op: Quantise, x: Array) -> Array:
-    code = round_to(quotient(x, op.scale, op.qmax - op.qmin), op.rounding) + op.zero_point
+    code = round_to(x / exact(op.scale), op.rounding) + op.zero_point
     return exact(op.scale) * (np.clip(code, op.qmin, op.qmax) - op.zero_point)
 
 
 def counts_of(op: Staircase | Encoder, x: Array) -> Array:
     """The count n that a staircase gives to each input, as int64."""
-    steps = quotient(x, op.scale, op.hi - op.lo)
-    return np.clip(round_to(steps, op.rounding), op.lo, op.hi).astype(np.int64)
+    return np.clip(round_to(x / exact(op.scale), op.rounding), op.lo, op.hi).astype(np.int64)
 
 
 @FUNCTIONS.rule(Staircase)

@@ -48,7 +48,8 @@ class NetworkBuilder:
         """A quantiser with counts from low to high."""
         if relu:
             self.add(Relu())
-        return self.add(Quantise(scale=np.asarray(scale), zero_point=0, qmin=low, qmax=high))
+        step = np.asarray(np.float32(scale), np.float64)  # a file holds float32
+        return self.add(Quantise(scale=step, zero_point=0, qmin=low, qmax=high))
 
     def conv(self, out: int, kernel: Sequence[int] = (3, 3), source: str | None = None, **options: Any) -> str:
         """A convolution with whole weights of 4 bits, a scale for each channel, and a bias."""

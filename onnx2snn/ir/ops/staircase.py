@@ -43,8 +43,7 @@ class Quantise(Op):
 class Staircase(Op):
     """The one form of every quantised activation: y = scale n, n = clip(round(x / scale), lo, hi).
 
-    n is the count: the number of steps climbed, negative ones below zero. The quotient is rounded to float32 before it
-    is rounded to a whole number, as ONNX does: what is a tie in float32 is a tie.
+    n is the count: the number of steps climbed, negative ones below zero.
     (C1) scale is positive and finite and broadcasts to the input.  (C2) lo <= 0 < hi.
     """
 

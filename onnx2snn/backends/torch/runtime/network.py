@@ -109,6 +109,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _tensor(data: bytearray, begin: int, name: str, entry: dict[str, Any]) -> Tensor:
+    if entry["dtype"] not in DTYPES:
+        raise ValueError(f"{name}: one of the types {', '.join(DTYPES)} expected, found {entry['dtype']}")
     dtype, shape = DTYPES[entry["dtype"]], torch.Size(entry["shape"])
     start, end = (begin + offset for offset in entry["data_offsets"])
     if not begin <= start <= end <= len(data) or end - start != shape.numel() * dtype.itemsize:
