@@ -1,0 +1,101 @@
+"""What was read back from tables compared with the network number by number, the differences in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from onnx2snn.artifact import Network
+from onnx2snn.backends.chains.host import Drive, drive_of
+from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
+from onnx2snn.backends.chains.walk import chain_of
+from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.ir import Array
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A network as tables tell it."""
+
+    chain: Chain
+    drive: Drive
+    steps: int
+
+
+def audit(network: Network, decode: Callable[[], Decoded]) -> list[str]:
+    """What tables say otherwise than the network, or why they cannot be read; `decode` reads them."""
+    try:
+        found = decode()
+    except Onnx2SnnError as error:
+        return [str(error)]
+    return [*_schedules(found, network), *_chains(found.chain, chain_of(network.graph), found.steps)]
+
+
+def _schedules(found: Decoded, network: Network) -> Iterator[str]:
+    yield from _values("the tables", "steps", found.steps, network.schedule.steps)
+    first = found.chain.populations[0]
+    expected = drive_of(found.chain.host, first, found.steps)
+    yield from _arrays(first.name, "largest charge", found.drive.most, expected.most)
+
+
+def _chains(tables: Chain, network: Chain, steps: int) -> Iterator[str]:
+    if not tables.host.equal(network.host):
+        yield "the host part is not the network's"
+    mine, yours = ([p.name for p in chain.populations] for chain in (tables, network))
+    if mine != yours:
+        yield f"populations {', '.join(mine)} in the tables, {', '.join(yours)} in the network"
+        return
+    for found, expected in zip(tables.populations, network.populations, strict=True):
+        yield from _populations(found, expected, steps)
+    yield from _outputs(tables.output, network.output)
+
+
+def _populations(found: Population, expected: Population, steps: int) -> Iterator[str]:
+    name = expected.name
+    yield from _values(name, "shape", found.shape, expected.shape)
+    yield from _values(name, "shift", found.shift, expected.shift)
+    yield from _arrays(name, "theta", found.theta, expected.theta)
+    if expected.synapse is None:
+        yield from _arrays(name, "v0", found.v0, expected.v0)
+        yield from _arrays(name, "bias", found.bias, expected.bias)
+    else:  # tables hold the bias in parts already
+        yield from _arrays(name, "bias per tick", found.per_tick(steps), expected.per_tick(steps))
+        yield from _arrays(name, "initial membrane", found.start(steps), expected.start(steps))
+    yield from _synapses(found.synapse, expected.synapse)
+
+
+def _outputs(found: Output, expected: Output) -> Iterator[str]:
+    yield from _values(expected.name, "shape", found.shape, expected.shape)
+    for field in ("scale", "bias"):
+        yield from _arrays(expected.name, field, getattr(found, field), getattr(expected, field))
+    yield from _synapses(found.synapse, expected.synapse)
+
+
+def _synapses(found: Synapse | None, expected: Synapse | None) -> Iterator[str]:
+    if found is None or expected is None:
+        if found is not expected:
+            yield f"{(found or expected).name}: only in {'the tables' if found else 'the network'}"  # type: ignore[union-attr]
+        return
+    yield from _values(expected.name, "name", found.name, expected.name)
+    for field in type(expected.geometry).model_fields:
+        yield from _values(expected.name, field, getattr(found.geometry, field), getattr(expected.geometry, field))
+    yield from _arrays(expected.name, "weight", found.weight, expected.weight)
+
+
+def _values(name: str, what: str, found: object, expected: object) -> Iterator[str]:
+    if found != expected:
+        yield f"{name}: {what} {found} in the tables, {expected} in the network"
+
+
+def _arrays(name: str, what: str, found: Array, expected: Array) -> Iterator[str]:
+    if found.shape != expected.shape:
+        yield f"{name}: {what} of shape {found.shape} in the tables, {expected.shape} in the network"
+    elif (found != expected).any():
+        wrong = np.argwhere(found != expected)
+        place = tuple(int(i) for i in wrong[0])
+        yield (
+            f"{name}: {what} differs in {len(wrong)} of {expected.size} entries, first at {place}: "
+            f"{found[place]} in the tables, {expected[place]} in the network"
+        )

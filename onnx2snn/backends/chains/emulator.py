@@ -1,0 +1,85 @@
+"""Running a chain tick by tick: every layer one tick behind the layer before it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from onnx2snn.backends.chains.host import Drive
+from onnx2snn.errors import DataError
+from onnx2snn.ir import Array, Shape
+from onnx2snn.reference import Run, joined
+
+CHUNK_BYTES = 64 << 20
+Progress = Callable[[int], None]
+
+
+class Stage(Protocol):
+    """One layer of the chip with the state of every sample in a chunk."""
+
+    def tick(self, arriving: Array | None) -> Array:
+        """One tick: spikes (batch, sources) of the tick before (None: the host's bias) to spikes (batch, neurons)."""
+        ...
+
+
+class ChainEmulator(ABC):
+    """What the emulators share: host part, chunks of samples, the pipeline and its counts.
+
+    populations: name and shape of each, in order.  steps: ticks that each layer runs.  widest: the most connections
+    that one layer adds up for a sample.
+    """
+
+    def __init__(self, drive: Drive, populations: Sequence[tuple[str, Shape]], steps: int, widest: int) -> None:
+        self.drive, self.populations, self.steps = drive, tuple(populations), steps
+        self.chunk = max(1, CHUNK_BYTES // (8 * widest))
+
+    @property
+    def ticks(self) -> int:
+        """Ticks from the first of the first population to the last of the readout, one layer of latency each."""
+        return self.steps + len(self.populations)
+
+    @abstractmethod
+    def stages(self, share: Array, rest: Array) -> list[Stage]:
+        """All layers at rest, the readout last; share, rest: what the host writes, both int64 (batch, neurons)."""
+
+    @abstractmethod
+    def output(self, readout: Stage) -> Array:
+        """The network's output (batch, *features) in the units of the model, from the readout's state."""
+
+    def run(self, x: Array, progress: Progress | None = None) -> Run:
+        """Emulates `x` (batch, *input shape); `progress` is called with the number of samples done so far."""
+        if x.shape[1:] != self.drive.input_shape:
+            raise DataError(f"samples {self.drive.input_shape} expected, found {x.shape[1:]}")
+        runs: list[Run] = []
+        for start in range(0, len(x), self.chunk):
+            part = x[start : start + self.chunk]
+            runs.append(self._run(part))
+            if progress is not None:
+                progress(start + len(part))
+        return joined(runs)
+
+    def _run(self, x: Array) -> Run:
+        stages = self.stages(*self.drive.split(x, self.steps))
+        totals = pipeline(stages, self.steps)
+        named = zip(self.populations, totals, strict=True)
+        counts = {name: total.reshape(len(x), *shape) for (name, shape), total in named}
+        spikes = {name: int(total.sum()) for name, total in counts.items()}
+        return Run(self.output(stages[-1]), self.ticks, counts, spikes)
+
+
+def pipeline(stages: Sequence[Stage], steps: int) -> list[Array]:
+    """Runs layer l over ticks l ... l + steps - 1 and returns the spikes of every population, int64 (batch, neurons).
+
+    A layer reads what the layer before it sent in the tick before; outside its ticks it stands still.
+    """
+    sent: list[Array | None] = [None] * len(stages)
+    totals = [np.zeros((), np.int64)] * len(stages)
+    for tick in range(steps + len(stages) - 1):
+        for layer in reversed(range(len(stages))):  # backwards, so that each sees the tick before
+            if layer <= tick < layer + steps:
+                spikes = stages[layer].tick(sent[layer - 1] if layer else None)
+                sent[layer], totals[layer] = spikes, totals[layer] + spikes
+    return totals[:-1]

@@ -1,0 +1,72 @@
+"""Design rules that every chip with chain networks has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from onnx2snn.artifact import Network
+from onnx2snn.backends.base import DesignRule
+from onnx2snn.backends.chains.layers import Chain
+from onnx2snn.backends.chains.walk import chain_of, problems
+from onnx2snn.ir import Graph
+from onnx2snn.ir.ops import IF, MaxPool, Neuron
+from onnx2snn.reference import constant_nodes
+
+
+def chain_networks_only(network: Network) -> Iterable[str]:
+    """One population after the other, one linear op between two."""
+    return problems(network.graph)
+
+
+def no_max_pool_between_populations(network: Network) -> Iterable[str]:
+    """A max-pool over spikes would need the running sums; in the host part it is no trouble."""
+    return _pooled_spikes(network.graph)
+
+
+def integer_if_populations(network: Network) -> Iterable[str]:
+    """Unsigned integrate-and-fire in whole numbers, starting between rest and threshold."""
+    return _unfit_neurons(network.graph)
+
+
+def no_settle_steps(network: Network) -> Iterable[str]:
+    """Every population runs its inject steps and stops."""
+    settle = network.schedule.settle
+    if settle != 0:
+        yield f"{'auto' if settle is None else settle} settle steps asked for; --settle 0"
+
+
+def is_chain(graph: Graph) -> bool:
+    """Whether a graph keeps the rules about its structure."""
+    return not any(True for rule in (problems, _pooled_spikes, _unfit_neurons) for _ in rule(graph))
+
+
+def chain_if_sound(network: Network) -> Chain | None:
+    """The chain, for rules about its numbers; None where a rule about its structure is broken."""
+    return chain_of(network.graph) if is_chain(network.graph) else None
+
+
+def _pooled_spikes(graph: Graph) -> Iterator[str]:
+    constant = constant_nodes(graph)
+    for node in graph.of(MaxPool):
+        if node.name not in constant:
+            yield f"{node} pools spikes; train with average instead of max-pooling, or with a stride"
+
+
+def _unfit_neurons(graph: Graph) -> Iterator[str]:
+    for node in graph.of(Neuron):
+        op = node.op
+        assert isinstance(op, Neuron)
+        if not isinstance(op, IF):
+            yield f"{node} belongs to code {op.code}; --code if"
+        elif not op.integer or (op.value != 1).any():
+            yield f"{node} computes in real numbers; whole numbers expected (a quantised model, no --float)"
+        elif (op.v0 < 0).any() or (op.v0 >= op.theta).any():
+            yield f"{node} starts at a membrane outside [0, theta)"
+
+
+STRUCTURE: tuple[DesignRule, ...] = (
+    chain_networks_only,
+    no_max_pool_between_populations,
+    integer_if_populations,
+    no_settle_steps,
+)

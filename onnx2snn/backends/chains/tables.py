@@ -1,0 +1,114 @@
+"""`tables.json` and `tables.safetensors`: how a chip's tables are written and read, whatever is in them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from safetensors.numpy import save
+
+from onnx2snn.errors import ArtifactError
+from onnx2snn.ir import Array, Shape, load_arrays
+
+TABLES, ARRAYS = "tables.json", "tables.safetensors"
+
+
+class Record(BaseModel):
+    """Part of a tables file: its fields are all there are, and they do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerBase(Record):
+    """What the records of a chain's layers share.
+
+    first_tick, last_tick: when it runs; outside these ticks it stands still.  shift: its weights, thresholds and
+    membranes are 2^shift times those of the network's accumulator.
+    """
+
+    name: str
+    shape: Shape
+    first_tick: int
+    last_tick: int
+    shift: int
+
+    @property
+    @abstractmethod
+    def fed(self) -> bool:
+        """Whether a synapse feeds it, and not the host."""
+
+
+class TablesBase(Record):
+    """What the tables of all chips share.
+
+    steps: ticks that each layer runs.  ticks: from the first tick of the first layer to the last of the readout.
+    cores_at_least: by what single layers need.  partition: the assignment to cores; none is made yet.
+    """
+
+    steps: int
+    ticks: int
+    cores_at_least: int
+    partition: None = None
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[LayerBase, ...]:
+        """The records of all layers, the readout last."""
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        for tick, layer in enumerate(self.layers):
+            if (layer.first_tick, layer.last_tick) != (tick, tick + self.steps - 1):
+                raise ValueError(f"{layer.name} must run from tick {tick} to {tick + self.steps - 1}")
+            if layer.fed != (tick > 0):
+                raise ValueError(f"{layer.name}: a synapse feeds every layer but the first")
+        if len(self.layers) < 2 or self.ticks != self.steps + len(self.layers) - 1:
+            raise ValueError(f"{self.ticks} ticks do not go with {self.steps} steps and {len(self.layers)} layers")
+        return self
+
+
+Schema = TypeVar("Schema", bound=Record)
+
+
+class Arrays:
+    """The arrays of a tables file by name."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = dict(arrays)
+
+    def take(self, name: str, shape: Shape) -> Array:
+        """The array of that name, whole numbers as int64; raises `ArtifactError` where there is none of `shape`."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape:
+            found = "none" if array is None else f"one {array.shape}"
+            raise ArtifactError(f"{ARRAYS}: array {name!r} {shape} expected, found {found}")
+        return array.astype(np.int64) if array.dtype.kind in "iu" else array
+
+    def under(self, prefix: str) -> dict[str, Array]:
+        """The arrays whose names start with `prefix`, by what follows it, as they are."""
+        return {name.removeprefix(prefix): a for name, a in self._arrays.items() if name.startswith(prefix)}
+
+
+def write_tables(folder: Path, record: Record, arrays: Mapping[str, Array]) -> None:
+    """Writes both files; the same tables give the same bytes."""
+    (folder / TABLES).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    contiguous = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+    (folder / ARRAYS).write_bytes(save(contiguous))
+
+
+def read_tables(folder: Path, schema: type[Schema]) -> tuple[Schema, Arrays]:
+    """Reads both files; raises `ArtifactError` where they are damaged or of another version."""
+    path = folder / TABLES
+    try:
+        record = schema.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ArtifactError(f"{path}: {place}: {first['msg']}") from None
+    return record, Arrays(load_arrays(folder / ARRAYS))

@@ -1,0 +1,81 @@
+"""From the chip's tables back to the chain they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from onnx2snn.backends.chains import Arrays, Chain, Decoded, Output, Population, Synapse, load_host, read_tables
+from onnx2snn.backends.loihi import chip
+from onnx2snn.backends.loihi.schema import LoihiTables, PopulationRecord, ReadoutRecord, SynapseRecord
+from onnx2snn.errors import ArtifactError
+from onnx2snn.ir import Array
+
+
+def decode(folder: Path) -> Decoded:
+    """The network that the tables in `folder` tell, in whole numbers of its own grid."""
+    tables, arrays = read_tables(folder, LoihiTables)
+    first = tables.populations[0]
+    drive = load_host(tables.host, arrays, int(np.prod(first.shape)))
+    populations = [_population(record, arrays, tables.steps) for record in tables.populations]
+    populations[0] = _driven(populations[0], drive.bias, drive.shift)
+    chain = Chain(drive.graph, tuple(populations), _output(tables.readout, arrays))
+    return Decoded(chain, drive, tables.steps)
+
+
+def weight_of(layer: PopulationRecord | ReadoutRecord, record: SynapseRecord, arrays: Arrays) -> Array:
+    """Weights in chip units, int64 (out, in / groups, *kernel)."""
+    channels = record.geometry.reads[0] // record.geometry.groups
+    mantissas = arrays.take(f"{layer.name}/weight", (record.out, channels, *record.kernel))
+    if (mantissas % 2).any() or (mantissas < chip.WEIGHT_LOW).any() or (mantissas > chip.WEIGHT_HIGH).any():
+        raise ArtifactError(f"{layer.name}/weight: even numbers from {chip.WEIGHT_LOW} to {chip.WEIGHT_HIGH} expected")
+    return mantissas << record.weight_exponent
+
+
+def reset_of(record: PopulationRecord, arrays: Arrays) -> Array:
+    """What a spike takes off, int64 (neurons,) in chip units."""
+    mantissas = arrays.take(f"{record.name}/reset", (len(record.reset_exponents), int(np.prod(record.shape))))
+    return (mantissas << np.array(record.reset_exponents)[:, None]).sum(axis=0)
+
+
+def _population(record: PopulationRecord, arrays: Arrays, steps: int) -> Population:
+    """The population; initial membrane and bias as they are split in the tables."""
+    neurons = int(np.prod(record.shape))
+    reset = reset_of(record, arrays)
+    if (arrays.take(f"{record.name}/threshold", (neurons,)) != reset - 1).any():
+        raise ArtifactError(f"{record.name}: a threshold is not one below what a spike takes off")
+    theta = _divided(reset, record.scale, f"{record.name}/reset")
+    start = _divided(arrays.take(f"{record.name}/membrane", (neurons,)), record.scale, f"{record.name}/membrane")
+    bias = np.zeros_like(start)
+    if record.synapse is not None:
+        bias = steps * _divided(arrays.take(f"{record.name}/bias", (neurons,)), record.scale, f"{record.name}/bias")
+    synapse = None if record.synapse is None else _synapse(record, record.synapse, arrays)
+    return Population(record.name, record.name, record.shape, synapse, theta, start, bias, record.shift)
+
+
+def _driven(first: Population, bias: Array, shift: int) -> Population:
+    if shift != first.shift:
+        raise ArtifactError(f"{first.name}: shift {first.shift} expected in the host part, found {shift}")
+    return Population(first.name, first.label, first.shape, None, first.theta, first.v0, bias, shift)
+
+
+def _output(record: ReadoutRecord, arrays: Arrays) -> Output:
+    outputs = int(np.prod(record.shape))
+    value, offset = (arrays.take(f"{record.name}/{part}", (outputs,)) for part in ("value", "offset"))
+    assert record.synapse is not None  # the schema sees to it
+    synapse = _synapse(record, record.synapse, arrays)
+    return Output(record.name, record.name, record.shape, synapse, value * record.scale, offset)
+
+
+def _synapse(layer: PopulationRecord | ReadoutRecord, record: SynapseRecord, arrays: Arrays) -> Synapse:
+    units = layer.scale << layer.shift
+    weight = _divided(weight_of(layer, record, arrays), units, f"{layer.name}/weight")
+    return Synapse(record.name, record.name, weight, record.geometry)
+
+
+def _divided(values: Array, units: int, name: str) -> Array:
+    """Chip units back on the network's grid."""
+    if (values % units).any():
+        raise ArtifactError(f"{name}: {int((values % units != 0).sum())} entries are no multiples of {units}")
+    return values // units

@@ -1,0 +1,91 @@
+"""What the chip can hold, rule by rule; numbers in chip units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onnx2snn.artifact import Network
+from onnx2snn.backends.base import DesignRule
+from onnx2snn.backends.chains import (
+    STRUCTURE,
+    Layer,
+    LayerRule,
+    Limit,
+    Population,
+    chain_if_sound,
+    ends,
+    in_every_layer,
+)
+from onnx2snn.backends.loihi import chip
+from onnx2snn.backends.loihi.tables import compartments_of, scaling
+
+COARSER = "coarser activations or fewer weight bits lower it"
+NARROWER = "fewer inputs or fewer weight bits narrow it"
+ENCODED = "quantising the model's input, fewer bits of it or more --steps lower it"
+
+
+def weights_fit_8_bit_mantissas(layer: Layer, steps: int) -> Limit | None:
+    """Even mantissas of mixed sign and one exponent for the whole layer."""
+    if layer.synapse is None:
+        return None
+    mantissas = scaling(layer).mantissas(layer.synapse.weight << layer.shift)
+    bounds = (chip.WEIGHT_LOW, chip.WEIGHT_HIGH)
+    return Limit(layer.synapse.label, "weight mantissas", *ends(mantissas), *bounds, "fewer weight bits help")
+
+
+def thresholds_fit(layer: Layer, steps: int) -> Limit | None:
+    """Two reset weights must be able to take the threshold off."""
+    if not isinstance(layer, Population):
+        return None
+    theta = layer.theta * scaling(layer).scale
+    return Limit(layer.label, "thresholds", *ends(theta), 1, chip.MOST_THETA, COARSER if layer.synapse else ENCODED)
+
+
+def synaptic_sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
+    """All that can arrive in one tick: every source may spike, and the neuron itself may have spiked before."""
+    if layer.synapse is None:
+        return None
+    low, high = ((end << layer.shift) * scaling(layer).scale for end in layer.synapse.range())
+    reset = layer.theta * scaling(layer).scale if isinstance(layer, Population) else 0
+    bounds = (-chip.MOST_SUM, chip.MOST_SUM)
+    return Limit(layer.synapse.label, "sums in one tick", *ends(low - reset, high), *bounds, NARROWER)
+
+
+def membranes_fit_24_bits(layer: Layer, steps: int) -> Limit | None:
+    """The register holds 2^6 times what has arrived, less the thresholds taken off."""
+    low, high = (end * scaling(layer).scale for end in layer.membrane(steps))
+    return Limit(layer.label, "membranes", *ends(low, high), -chip.MOST_MEMBRANE, chip.MOST_MEMBRANE, NARROWER)
+
+
+def biases_fit_13_bits(layer: Layer, steps: int) -> Limit | None:
+    """Mantissas at exponent 6; those that the host writes reach up to one threshold."""
+    if not isinstance(layer, Population):
+        return None
+    if layer.synapse is None:
+        return Limit(layer.label, "bias mantissas", *ends(*layer.current(steps)), 0, chip.MOST_BIAS, ENCODED)
+    biases = layer.per_tick(steps) * scaling(layer).scale
+    return Limit(layer.label, "bias mantissas", *ends(biases), -chip.MOST_BIAS, chip.MOST_BIAS, COARSER)
+
+
+LIMITS: tuple[LayerRule, ...] = (
+    weights_fit_8_bit_mantissas,
+    thresholds_fit,
+    synaptic_sums_fit_16_bits,
+    membranes_fit_24_bits,
+    biases_fit_13_bits,
+)
+
+
+def compartments_fit_one_chip(network: Network) -> Iterable[str]:
+    """1024 compartments a core, 128 cores; a partition, not made yet, may need more."""
+    chain = chain_if_sound(network)
+    if chain is None:
+        return
+    cores = [(chip.cores_at_least(compartments_of(layer)), layer.label) for layer in chain.layers]
+    total = sum(count for count, _ in cores)
+    if total > chip.CORES:
+        most, widest = max(cores)
+        yield f"{total} cores needed at the least, {chip.CORES} on a chip; {widest} alone takes {most}"
+
+
+RULES: tuple[DesignRule, ...] = (*STRUCTURE, *map(in_every_layer, LIMITS), compartments_fit_one_chip)

@@ -1,0 +1,85 @@
+"""The schema of the chip's tables.
+
+`tables.safetensors` holds for a layer NAME, in chip units (one unit is one step of weight, of bias mantissa at
+exponent 6 and of threshold mantissa; the membrane register holds 2^6 of them), neurons in row-major order:
+    NAME/weight      int16 (out, in / groups, *kernel)  even mantissas, times 2^weight_exponent; correlation order
+    NAME/threshold   int32 (neurons,)  mantissa: theta - 1, because the chip spikes on v > threshold
+    NAME/reset       int16 (reset weights, neurons)  mantissas that a spike takes off in the next tick
+    NAME/bias        int16 (neurons,)  mantissa at every tick; the first layer's is written by the host per sample
+    NAME/membrane    int32 (neurons,)  initial membrane; the host adds the rest of its charge in the first layer
+The readout has, beside its weight, float64 `NAME/value` (of one unit of its membrane) and `NAME/offset`, (outputs,):
+the network's output is value * membrane + offset. Arrays of the host part: see `onnx2snn.backends.chains.HostRecord`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from onnx2snn.backends.chains import Geometry, HostRecord, LayerBase, Record, TablesBase
+from onnx2snn.ir import Shape
+
+Scale = Literal[1, 2]
+
+
+class SynapseRecord(Record):
+    """A synapse.  Mixed-sign 8-bit mantissas; exponent: power of two that multiplies them; kernel: its spatial size."""
+
+    name: str
+    geometry: Geometry
+    kernel: Shape
+    out: int
+    weight_bits: Literal[8] = 8
+    sign_mode: Literal["mixed"] = "mixed"
+    weight_exponent: int
+
+
+class LayerRecord(LayerBase):
+    """One layer of compartments.
+
+    scale: one chip unit is 1 / (scale 2^shift) of the network's accumulator.  cores_at_least: by compartments alone.
+    """
+
+    compartments: int
+    cores_at_least: int
+    scale: Scale
+    decay_u: Literal[4096] = 4096
+    decay_v: Literal[0] = 0
+    synapse: SynapseRecord | None
+
+    @property
+    def fed(self) -> bool:
+        return self.synapse is not None
+
+
+class PopulationRecord(LayerRecord):
+    """Integrate-and-fire neurons with soft reset, two compartments each: a dendrite that integrates and never
+    resets, a soma that spikes, and inhibitory synapses from the soma back to its dendrite.
+
+    synapse: None where the host writes bias and membrane.  reset_exponents: of the reset weights, which add up to
+    the threshold theta.
+    """
+
+    reset: Literal["two-compartment"] = "two-compartment"
+    bias_exponent: Literal[6] = 6
+    reset_exponents: tuple[int, ...]
+
+
+class ReadoutRecord(LayerRecord):
+    """Accumulating compartments with the largest threshold, which they never reach."""
+
+    threshold: Literal[131071] = 131071
+
+
+class LoihiTables(TablesBase):
+    """`tables.json`."""
+
+    format: Literal["onnx2snn loihi tables"] = "onnx2snn loihi tables"
+    version: Literal[1] = 1
+    chip: Literal["loihi1"] = "loihi1"
+    host: HostRecord
+    populations: tuple[PopulationRecord, ...]
+    readout: ReadoutRecord
+
+    @property
+    def layers(self) -> tuple[LayerRecord, ...]:
+        return (*self.populations, self.readout)

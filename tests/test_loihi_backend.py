@@ -1,0 +1,297 @@
+"""The Loihi tables: written, read back, checked and emulated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from chain_models import CHAINS, Array, chain_model, edit_array, edit_json, lowered, samples
+from models import lenet, residual
+from safetensors.numpy import load_file, save_file
+
+from onnx2snn.artifact import Network, Schedule
+from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
+from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
+from onnx2snn.errors import ArtifactError, BackendError, DataError
+from onnx2snn.ir import Graph
+from onnx2snn.ir.ops import Dense, Input, MaxPool, Neuron, Readout, Reshape
+from onnx2snn.reference import run
+
+BACKEND = LoihiBackend()
+PROJECT = Path(__file__).resolve().parent.parent
+FIRST, SECOND = "DequantizeLinear_3", "DequantizeLinear_5"
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    return lowered(BACKEND, chain_model("dense", tmp_path))
+
+
+@pytest.fixture
+def tables(network: Network, tmp_path: Path) -> Path:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    BACKEND.emit(network, folder)
+    return folder
+
+
+# -- the emulator ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_every_count_equals_the_reference(name: str, tmp_path: Path) -> None:
+    network = lowered(BACKEND, chain_model(name, tmp_path))
+    BACKEND.emit(network, tmp_path)
+    assert BACKEND.audit(network, tmp_path) == []
+    x, steps = samples(network), network.schedule.steps
+    found, expected = LoihiEmulator(tmp_path).run(x), run(network.graph, x, steps, 0)
+    assert list(found.counts) == list(expected.counts)
+    for population, counts in expected.counts.items():
+        np.testing.assert_array_equal(found.counts[population], counts)
+        assert 0 < counts.mean() < steps
+    assert found.spikes == expected.spikes
+    np.testing.assert_array_equal(found.output, expected.output)
+    assert found.steps == steps + len(expected.counts)
+
+
+def test_few_steps_and_wide_input(tmp_path: Path) -> None:
+    network = lowered(BACKEND, chain_model("strided_conv", tmp_path, levels=63), steps=4)
+    BACKEND.emit(network, tmp_path)
+    x = samples(network)
+    found, expected = LoihiEmulator(tmp_path).run(x), run(network.graph, x, 4, 0)
+    for population, counts in expected.counts.items():
+        np.testing.assert_array_equal(found.counts[population], counts)
+
+
+def test_the_demo_network_keeps_its_accuracy(tmp_path: Path) -> None:
+    demo = Path(str(files("onnx2snn"))) / "demo"
+    network = lowered(BACKEND, demo / "digits.onnx")
+    BACKEND.emit(network, tmp_path)
+    with np.load(demo / "digits.npz") as data:
+        x, y = data["x"], data["y"]
+    found = LoihiEmulator(tmp_path).run(x)
+    assert (found.output.argmax(axis=1) == y).mean() > 0.97
+    expected = run(network.graph, x[:20], network.schedule.steps, 0)
+    for population, counts in expected.counts.items():
+        np.testing.assert_array_equal(found.counts[population][:20], counts)
+
+
+def test_chunks_change_nothing(network: Network, tables: Path) -> None:
+    x, done = samples(network), list[int]()
+    emulator = LoihiEmulator(tables)
+    whole = emulator.run(x)
+    emulator.chunk = 7
+    parts = emulator.run(x, done.append)
+    np.testing.assert_array_equal(parts.output, whole.output)
+    assert done == [7, 14, 21, 24]
+
+
+def test_samples_must_fit(tables: Path) -> None:
+    with pytest.raises(DataError, match=r"samples \(2, 8, 8\) expected, found \(2, 8, 9\)"):
+        LoihiEmulator(tables).run(np.zeros((1, 2, 8, 9)))
+
+
+def test_synaptic_sums_that_overflow_are_an_error(network: Network, tables: Path) -> None:
+    edit_json(tables, lambda t: t["populations"][1]["synapse"].update(weight_exponent=12))
+    with pytest.raises(BackendError, match=r"DequantizeLinear_\d: synaptic sums of .* overflow 16 bits"):
+        LoihiEmulator(tables).run(samples(network))
+
+
+def test_a_silicon_trace_is_replayed() -> None:
+    """1000 ticks of one neuron on the chip; at a spike its register shows 128 where the membrane is 0."""
+    root = Path(os.environ.get("ONNX2SNN_DATA", PROJECT.parent / "shared" / "data"))
+    path = root / "loihi" / "lif_lava_loihi_fixed.csv"
+    if not path.is_file():
+        pytest.skip(f"no trace at {path}; ONNX2SNN_DATA names the folder of the data sets")
+    arriving, membrane, spikes = np.loadtxt(path, delimiter=",", dtype=np.float64).T
+    u = v = np.zeros(1, np.int64)
+    wrong = []
+    for tick, (expected, spike) in enumerate(zip(membrane, spikes, strict=True)):
+        before = arriving[tick - 1] if tick else 0
+        u, v, fired = lif(u, v, np.array([10 * int(before)]), 0, decay_u=4096, decay_v=163, threshold=25)
+        assert fired[0] == spike
+        wrong += [tick] if v[0] != expected else []
+    assert wrong == list(np.flatnonzero(spikes))
+    assert len(wrong) == 4
+
+
+def test_registers_decay_toward_zero_wrap_and_saturate() -> None:
+    both = np.array([5, -5])
+    assert decay(both, 1).tolist() == [4, -4]
+    assert decay(both, 4096).tolist() == [0, 0]
+    assert wrap(np.array([9753600, -9830400])).tolist() == [-7023616, 6946816]
+    nothing = np.zeros(1, np.int64)
+    u, v = integrate(nothing, nothing + (1 << 23) - 64, nothing + 3, 0, 4096, 0)
+    assert (u[0], v[0]) == (192, (1 << 23) - 1)
+    assert integrate(nothing, nothing, nothing - 3, 1 - (1 << 23), 4096, 0)[1][0] == 1 - (1 << 23)
+
+
+# -- the design rules ------------------------------------------------------------------------------------------------
+
+
+def changed(network: Network, name: str, **fields: Any) -> Network:
+    """The network with other fields in one op."""
+    graph = network.graph.copy()
+    graph.replace(name, replace(graph[name].op, **fields))
+    return replace(network, graph=graph)
+
+
+def broken(network: Network) -> str:
+    with pytest.raises(BackendError) as caught:
+        BACKEND.check(network)
+    return str(caught.value)
+
+
+def test_branches_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackendError) as caught:
+        lowered(BACKEND, residual(tmp_path / "m.onnx"))
+    assert "(chain networks only)" in str(caught.value)
+    assert "joins 2 branches" in str(caught.value)
+    assert "feeds 2 ops" in str(caught.value)
+
+
+def test_max_pools_over_spikes_are_refused(tmp_path: Path) -> None:
+    network = lowered(BACKEND, lenet(tmp_path / "m.onnx"))  # its max-pool moves to the host
+    graph = network.graph.copy()
+    (pool,) = graph.of(MaxPool)
+    (reader,) = graph.consumers(graph.of(Neuron)[0].name)
+    graph.insert_before(reader.name, replace(pool.op, kernel=(1, 1), strides=(1, 1)), "late")
+    assert "(no max pool between populations) late (MaxPool" in broken(replace(network, graph=graph))
+
+
+def test_other_neurons_and_settle_steps_are_refused(network: Network) -> None:
+    op = network.graph[FIRST].op
+    assert isinstance(op, Neuron)
+    assert "starts at a membrane outside [0, theta)" in broken(changed(network, FIRST, v0=op.theta))
+    assert "(no settle steps) 3 settle steps" in broken(replace(network, schedule=Schedule(15, 3)))
+
+
+def test_all_broken_rules_are_reported_at_once(network: Network) -> None:
+    message = broken(
+        replace(changed(network, SECOND, theta=np.full(12, 40_000), v0=np.zeros(12, int)), schedule=Schedule(15, None))
+    )
+    assert "(no settle steps) auto settle steps" in message
+    assert "(thresholds fit) DequantizeLinear_5" in message
+    assert "needs thresholds of 40000, 1 to 32767 expected; coarser activations" in message
+
+
+def test_weights_beyond_8_bits_are_refused(network: Network) -> None:
+    name = network.graph[SECOND].inputs[0]
+    op = network.graph[name].op
+    assert isinstance(op, Dense)
+    weight = op.weight.astype(np.int64)
+    weight[0, 0] = 128
+    assert "(weights fit 8 bit mantissas) Gemm_2 (Dense, from Gemm '/Gemm_2')" in broken(
+        changed(network, name, weight=weight)
+    )
+
+
+def test_sums_membranes_and_biases_that_do_not_fit_are_refused(network: Network) -> None:
+    op = network.graph[SECOND].op
+    assert isinstance(op, Neuron)
+    message = broken(changed(network, SECOND, shift=op.shift + 4))
+    assert "(synaptic sums fit 16 bits) Gemm_2" in message
+    assert "(membranes fit 24 bits) DequantizeLinear_5" in message
+    assert "fewer weight bits narrow it" in message
+    message = broken(changed(network, SECOND, bias=np.full(12, 4096 * 15)))
+    assert "(biases fit 13 bits) DequantizeLinear_5" in message
+    assert "needs bias mantissas of 4096" in message
+    message = broken(changed(network, FIRST, theta=np.full(20, 5000), v0=np.zeros(20, int)))
+    assert "(biases fit 13 bits) DequantizeLinear_3" in message
+    assert "quantising the model's input" in message
+
+
+def test_a_chip_has_so_many_cores(tmp_path: Path) -> None:
+    network = lowered(BACKEND, chain_model("strided_conv", tmp_path))
+    rule = BACKEND.rules[-1]
+    assert list(rule(network)) == []
+    (message,) = rule(_enlarged(network))
+    assert "cores needed at the least, 128 on a chip; DequantizeLinear_3" in message
+
+
+def _enlarged(network: Network) -> Network:
+    """The strided convolutions over a much larger picture."""
+    graph = Graph("large")
+    for node in network.graph:
+        if isinstance(node.op, Input):
+            graph.add(node.name, Input(shape=(2, 160, 160)))
+        elif isinstance(node.op, Reshape):
+            break
+        else:
+            graph.add(node.name, node.op, node.inputs, node.origin)
+    last = [node.name for node in graph][-1]
+    graph.outputs = (graph.add("readout", Readout(scale=np.ones(()), bias=np.zeros(())), [last]),)
+    return replace(network, graph=graph)
+
+
+# -- the tables ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_network_gives_the_same_bytes(network: Network, tables: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    again.mkdir()
+    BACKEND.emit(network, again)
+    for name in ("tables.json", "tables.safetensors"):
+        assert (again / name).read_bytes() == (tables / name).read_bytes()
+
+
+def put(place: Any, value: int) -> Callable[[Array], None]:
+    def change(array: Array) -> None:
+        array[place] += value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("array", "change", "finding"),
+    [
+        (f"{SECOND}/weight", put((0, 3), 1), "DequantizeLinear_5/weight: even numbers from -256 to 254 expected"),
+        (f"{SECOND}/weight", put((0, 3), 2), "Gemm_2: weight differs in 1 of 240 entries, first at (0, 3)"),
+        (f"{SECOND}/threshold", put(4, 1), "a threshold is not one below what a spike takes off"),
+        (f"{SECOND}/bias", put(2, 1), "bias per tick differs in 1 of 12 entries"),
+        (f"{SECOND}/membrane", put(0, -1), "initial membrane differs in 1 of 12 entries"),
+        (f"{FIRST}/membrane", put(0, -1), "v0 differs in 1 of 20 entries"),
+        ("host.bias", put(1, 5), "bias differs in 1 of 20 entries, first at (1,)"),
+        ("host.most", put(1, 5), "largest charge differs"),
+        ("host.graph/Gemm_1.weight", put((0, 0), 1), "the host part is not the network's"),
+        ("readout/value", put(0, 1), "scale differs in 1 of 5 entries"),
+    ],
+)
+def test_the_audit_finds_a_changed_number(
+    array: str, change: Callable[[Array], None], finding: str, network: Network, tables: Path
+) -> None:
+    assert BACKEND.audit(network, tables) == []
+    edit_array(tables, array, change)
+    found = BACKEND.audit(network, tables)
+    assert found
+    assert finding in found[0]
+
+
+def test_the_audit_finds_changed_records(network: Network, tables: Path) -> None:
+    edit_json(tables, lambda t: t["populations"][1]["synapse"].update(name="other"))
+    assert BACKEND.audit(network, tables) == ["Gemm_2: name other in the tables, Gemm_2 in the network"]
+    edit_json(tables, lambda t: t["populations"][1].update(first_tick=0))
+    assert "DequantizeLinear_5 must run from tick 1 to 15" in BACKEND.audit(network, tables)[0]
+
+
+def test_damaged_tables_are_no_artifact(tables: Path) -> None:
+    edit_json(tables, lambda t: t.update(unknown=1))
+    with pytest.raises(ArtifactError, match=r"tables\.json: unknown: Extra inputs are not permitted"):
+        LoihiEmulator(tables)
+    (tables / "tables.json").unlink()
+    with pytest.raises(ArtifactError, match="cannot be read: No such file"):
+        LoihiEmulator(tables)
+
+
+def test_a_missing_array_is_named(tables: Path) -> None:
+    arrays = load_file(tables / "tables.safetensors")
+    del arrays[f"{SECOND}/bias"]
+    save_file(arrays, tables / "tables.safetensors")
+    with pytest.raises(ArtifactError, match=r"array 'DequantizeLinear_5/bias' \(12,\) expected, found none"):
+        LoihiEmulator(tables)
