@@ -1,0 +1,119 @@
+"""The chip's integer update, tick by tick; reads nothing but the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onnx2snn.backends.chains import Arrays, ChainEmulator, Connections, Stage, load_host, read_tables
+from onnx2snn.backends.tianjic import chip
+from onnx2snn.backends.tianjic.decode import bias_of, geometry_of, parts_of, start_of, theta_of
+from onnx2snn.backends.tianjic.schema import P04, P08, P41, LayerRecord, TianjicTables
+from onnx2snn.ir import Array
+
+
+def saturated(x: Array, bits: int) -> Array:
+    """The nearest number that a signed register of `bits` bits holds."""
+    return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def mac(bias: Array, inputs: Array, weights: Array) -> Array:
+    """bias + sum over the last axis of inputs * weights, saturating at 32 bits after every product, in order."""
+    total = saturated(bias, chip.ACCUMULATOR_BITS)
+    for place in range(inputs.shape[-1]):
+        total = saturated(total + inputs[..., place] * weights[..., place], chip.ACCUMULATOR_BITS)
+    return total
+
+
+def lif_plus(v: Array, uin: Array, vtheta: Array, soma: P08) -> tuple[Array, Array, Array]:
+    """One tick of LIF+: (next membrane, spike, membrane before the reset); integrate, fire, reset, floor."""
+    vth = np.maximum(saturated(soma.vth0 + vtheta, chip.STATE_BITS), soma.vl)
+    v = saturated(v + uin, chip.STATE_BITS)
+    spike = v > vth
+    rest = np.where(spike, v - vth, v) if soma.reset_mode == 1 else v
+    return np.maximum(saturated(rest, chip.STATE_BITS), soma.vl), spike, v
+
+
+class Axon:
+    """P04 or P41 with its weights and biases."""
+
+    def __init__(self, name: str, axon: P04 | P41, bias: Array, arrays: Arrays) -> None:
+        parts = parts_of(name, axon, arrays)
+        self.bias, self.geometry, self.repeats = bias, geometry_of(axon), axon.repeats
+        self.connections = Connections(self.geometry, parts.sum(axis=0))
+        self.parts = parts.reshape(*parts.shape[:2], -1)
+        largest = int(np.abs(self.parts).sum(axis=(0, 2)).max(initial=0) + np.abs(bias).max(initial=0))
+        self.safe = largest <= chip.MOST_SUM  # no order of additions saturates
+
+    def sum(self, spikes: Array) -> Array:
+        """What the soma reads, int64 (batch, neurons)."""
+        return self.bias + self.connections.sum(spikes) if self.safe else self.sum_in_order(spikes)
+
+    def sum_in_order(self, spikes: Array) -> Array:
+        """The same, product by product."""
+        groups = self.geometry.groups
+        repeats, out, taps = self.parts.shape
+        copy, tap = chip.mac_order(self.geometry, taps, repeats)
+        seen = self.connections.gather(spikes.astype(np.int64))[..., tap]  # (batch, groups, positions, products)
+        weights = self.parts[copy, :, tap].T.reshape(groups, out // groups, 1, -1)
+        bias = self.bias.reshape(1, groups, out // groups, -1)
+        return mac(bias, seen[:, :, None], weights).reshape(len(spikes), -1)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A layer's tables: vtheta, membrane int64 (neurons,) row-major; no axon in the first."""
+
+    record: LayerRecord
+    vtheta: Array
+    membrane: Array
+    axon: Axon | None
+
+
+class SomaLayer:
+    """Axon and soma of one layer; `sent` is what a readout's soma sends."""
+
+    def __init__(self, tables: Loaded, uin: Array | None, membrane: Array) -> None:
+        self.tables, self.uin, self.v = tables, uin, membrane
+        self.sent = membrane
+
+    def tick(self, arriving: Array | None) -> Array:
+        axon = self.tables.axon
+        uin = self.uin if axon is None or arriving is None else axon.sum(arriving)
+        assert uin is not None  # the first layer has what the host wrote
+        self.v, spike, self.sent = lif_plus(self.v, uin, self.tables.vtheta, self.tables.record.soma)
+        return spike
+
+
+class TianjicEmulator(ChainEmulator):
+    """Runs the tables in a folder, many samples at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        tables, arrays = read_tables(folder, TianjicTables)
+        self.layers = [_load(record, arrays) for record in (*tables.populations, tables.readout)]
+        readout = tables.readout
+        outputs = (int(np.prod(readout.shape)),)
+        self.value, self.offset = (arrays.take(f"{readout.name}/{part}", outputs) for part in ("value", "offset"))
+        drive = load_host(tables.host, arrays, len(self.layers[0].membrane))
+        named = [(record.name, record.shape) for record in tables.populations]
+        widest = max(layer.axon.connections.size for layer in self.layers if layer.axon is not None)
+        super().__init__(drive, named, tables.steps, widest)
+
+    def stages(self, share: Array, rest: Array) -> list[Stage]:
+        first, *others = self.layers
+        stages: list[Stage] = [SomaLayer(first, share, first.membrane + rest)]
+        for layer in others:
+            stages.append(SomaLayer(layer, None, np.broadcast_to(layer.membrane, (len(rest), len(layer.membrane)))))
+        return stages
+
+    def output(self, readout: Stage) -> Array:
+        assert isinstance(readout, SomaLayer)
+        return (self.value * readout.sent + self.offset).reshape(len(readout.sent), *self.layers[-1].record.shape)
+
+
+def _load(record: LayerRecord, arrays: Arrays) -> Loaded:
+    vtheta = theta_of(record, arrays) - record.soma.vth0
+    axon = None if record.axon is None else Axon(record.name, record.axon, bias_of(record, arrays), arrays)
+    return Loaded(record, vtheta, start_of(record, arrays), axon)
