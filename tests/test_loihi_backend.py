@@ -16,6 +16,7 @@ from models import lenet, residual
 from safetensors.numpy import load_file, save_file
 
 from onnx2snn.artifact import Network, Schedule
+from onnx2snn.backends.chains import chain_of
 from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
 from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
 from onnx2snn.errors import ArtifactError, BackendError, DataError
@@ -98,9 +99,28 @@ def test_samples_must_fit(tables: Path) -> None:
 
 
 def test_synaptic_sums_that_overflow_are_an_error(network: Network, tables: Path) -> None:
-    edit_json(tables, lambda t: t["populations"][1]["synapse"].update(weight_exponent=12))
+    edit_json(tables, lambda t: t["populations"][1]["synapse"].update(weight_exponent=7))
+    edit_array(tables, f"{SECOND}/weight", lambda weight: weight.fill(254))
     with pytest.raises(BackendError, match=r"DequantizeLinear_\d: synaptic sums of .* overflow 16 bits"):
         LoihiEmulator(tables).run(samples(network))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_input_drives_a_membrane_past_its_bounds(seed: int, tmp_path: Path) -> None:
+    """Currents at the ends of their range, switched at random, and all one way."""
+    network, random = lowered(BACKEND, chain_model("dense", tmp_path)), np.random.default_rng(seed)
+    steps = network.schedule.steps
+    for population in chain_of(network.graph).populations[1:]:
+        ends = population.current(steps)
+        least, most = population.membrane(steps)
+        turn = random.random()
+        v = population.start(steps)
+        for tick in range(steps):
+            up = random.random(population.size) < 0.5 if seed % 2 else np.full(population.size, tick / steps < turn)
+            v = v + np.where(up, ends[1], ends[0])
+            assert (least <= v).all()
+            assert (v <= most).all()
+            v = np.where(v >= population.theta, v - population.theta, v)
 
 
 def test_a_silicon_trace_is_replayed() -> None:
@@ -283,6 +303,9 @@ def test_the_audit_finds_changed_records(network: Network, tables: Path) -> None
 def test_damaged_tables_are_no_artifact(tables: Path) -> None:
     edit_json(tables, lambda t: t.update(unknown=1))
     with pytest.raises(ArtifactError, match=r"tables\.json: unknown: Extra inputs are not permitted"):
+        LoihiEmulator(tables)
+    edit_json(tables, lambda t: (t.pop("unknown"), t["populations"][1]["synapse"]["geometry"].update(source=[5])))
+    with pytest.raises(ArtifactError, match=r"geometry: Value error, \(5,\) does not reshape to \(20,\)"):
         LoihiEmulator(tables)
     (tables / "tables.json").unlink()
     with pytest.raises(ArtifactError, match="cannot be read: No such file"):

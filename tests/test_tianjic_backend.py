@@ -146,9 +146,9 @@ def test_images_of_weights_come_back(repeats: int, groups: int) -> None:
     assert np.abs(parts).max() <= chip.WEIGHT
     np.testing.assert_array_equal(parts.sum(axis=0), effective)
     image = chip.conv_image(parts, groups)
-    geometry = Geometry(
-        kind="conv", source=(18 * groups, 4, 4), reads=(18 * groups, 4, 4), makes=(70, 2, 3), groups=groups
-    )
+    before = (18 * groups, 4, 4)
+    window = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "groups": groups}
+    geometry = Geometry(kind="conv", source=before, reads=before, makes=(70, 2, 3), **window)
     assert image.size == chip.image_bytes(effective.shape, repeats, geometry)
     np.testing.assert_array_equal(chip.conv_parts(image, repeats, 70, 18), parts)
     flat, source = parts.reshape(repeats, 70, -1), (18, 3, 2)
@@ -293,8 +293,10 @@ def test_the_audit_finds_a_changed_number(
 
 
 def test_the_audit_finds_changed_records(network: Network, tables: Path) -> None:
+    edit_json(tables, lambda t: t["populations"][1]["axon"].update(pad_top=0, pad_down=1))
+    assert BACKEND.audit(network, tables) == ["Conv_2: pads (0, 0, 1, 1) in the tables, (1, 0, 1, 1) in the network"]
     edit_json(tables, lambda t: t["populations"][1]["axon"].update(stride_x=2))
-    assert BACKEND.audit(network, tables)[0] == ("Conv_2: makes (6, 4, 4) in the tables, (6, 4, 8) in the network")
+    assert "(6, 4, 4) sums for (6, 4, 8) neurons" in BACKEND.audit(network, tables)[0]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,16 @@ latency behind the layer before it.
 
 from onnx2snn.backends.chains.backend import ChainBackend
 from onnx2snn.backends.chains.compare import Decoded, audit
-from onnx2snn.backends.chains.connections import Connections, Geometry
+from onnx2snn.backends.chains.connections import Connections
 from onnx2snn.backends.chains.emulator import ChainEmulator, Progress, Stage
 from onnx2snn.backends.chains.fit_grid import FitGrid
+from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.backends.chains.host import Drive, HostRecord, load_host, store_host
 from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
 from onnx2snn.backends.chains.limits import Layer, LayerRule, Limit, ends, in_every_layer, within
+from onnx2snn.backends.chains.records import LayerBase, TablesBase
 from onnx2snn.backends.chains.rules import STRUCTURE, chain_if_sound
-from onnx2snn.backends.chains.tables import Arrays, LayerBase, Record, TablesBase, read_tables, write_tables
+from onnx2snn.backends.chains.tables import Arrays, Record, Sizes, read_tables, write_tables
 from onnx2snn.backends.chains.walk import chain_of
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Population",
     "Progress",
     "Record",
+    "Sizes",
     "Stage",
     "Synapse",
     "TablesBase",

@@ -1,52 +1,11 @@
-"""Which neuron feeds which, and the sums that arrive."""
+"""The sums that arrive at a layer."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from onnx2snn.backends.chains.tables import Record
-from onnx2snn.ir import Array, Shape
-
-
-class Geometry(Record):
-    """Where a synapse leads. Neurons count in row-major order of (channels, *space); shapes leave out the batch.
-
-    source: shape of the population that feeds it.  reads: shape under which the synapse sees those neurons; another
-    one where the network reshapes (flattens) in between.  makes: shape of its sums.
-    strides, dilations: one a spatial axis; pads: begins, then ends; all empty in a dense synapse.  groups: channels
-    are cut into as many parts, each of which sees its own part of the source.
-    """
-
-    kind: Literal["conv", "dense"]
-    source: Shape
-    reads: Shape
-    makes: Shape
-    strides: Shape = ()
-    pads: Shape = ()
-    dilations: Shape = ()
-    groups: int = 1
-
-    def sources(self, kernel: Shape) -> Array:
-        """Index of each source neuron, int64 (groups, positions, taps); as many as there are means padding.
-
-        Taps run over the channels of the group, then the kernel in row-major order.
-        """
-        count = int(np.prod(self.reads))
-        if self.kind == "dense":
-            return np.arange(count).reshape(1, 1, -1)
-        rank = len(kernel)
-        ends = [(self.pads[i], self.pads[i + rank]) for i in range(rank)]
-        places = np.pad(np.arange(count).reshape(self.reads), [(0, 0), *ends], constant_values=count)
-        extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilations, kernel, strict=True))
-        seen = sliding_window_view(places, extent, tuple(range(1, 1 + rank)))
-        seen = seen[(slice(None), *(slice(None, None, step) for step in self.strides + self.dilations))]
-        channels = self.reads[0] // self.groups
-        positions = int(np.prod(self.makes[1:]))
-        grouped = seen.reshape(self.groups, channels, positions, -1)
-        return np.moveaxis(grouped, 1, 2).reshape(self.groups, positions, -1)
+from onnx2snn.backends.chains.geometry import Geometry
+from onnx2snn.ir import Array
 
 
 class Connections:

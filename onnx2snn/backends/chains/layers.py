@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from onnx2snn.backends.chains.connections import Geometry
+from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.ir import Array, Graph, Shape
 from onnx2snn.reference import cut
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from safetensors.numpy import save
 
 from onnx2snn.errors import ArtifactError
 from onnx2snn.ir import Array, Shape, load_arrays
 
+Sizes = tuple[PositiveInt, ...]  #: a shape
 TABLES, ARRAYS = "tables.json", "tables.safetensors"
 
 
@@ -21,54 +21,6 @@ class Record(BaseModel):
     """Part of a tables file: its fields are all there are, and they do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LayerBase(Record):
-    """What the records of a chain's layers share.
-
-    first_tick, last_tick: when it runs; outside these ticks it stands still.  shift: its weights, thresholds and
-    membranes are 2^shift times those of the network's accumulator.
-    """
-
-    name: str
-    shape: Shape
-    first_tick: int
-    last_tick: int
-    shift: int
-
-    @property
-    @abstractmethod
-    def fed(self) -> bool:
-        """Whether a synapse feeds it, and not the host."""
-
-
-class TablesBase(Record):
-    """What the tables of all chips share.
-
-    steps: ticks that each layer runs.  ticks: from the first tick of the first layer to the last of the readout.
-    cores_at_least: by what single layers need.  partition: the assignment to cores; none is made yet.
-    """
-
-    steps: int
-    ticks: int
-    cores_at_least: int
-    partition: None = None
-
-    @property
-    @abstractmethod
-    def layers(self) -> tuple[LayerBase, ...]:
-        """The records of all layers, the readout last."""
-
-    @model_validator(mode="after")
-    def _one_after_the_other(self) -> Self:
-        for tick, layer in enumerate(self.layers):
-            if (layer.first_tick, layer.last_tick) != (tick, tick + self.steps - 1):
-                raise ValueError(f"{layer.name} must run from tick {tick} to {tick + self.steps - 1}")
-            if layer.fed != (tick > 0):
-                raise ValueError(f"{layer.name}: a synapse feeds every layer but the first")
-        if len(self.layers) < 2 or self.ticks != self.steps + len(self.layers) - 1:
-            raise ValueError(f"{self.ticks} ticks do not go with {self.steps} steps and {len(self.layers)} layers")
-        return self
 
 
 Schema = TypeVar("Schema", bound=Record)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from onnx2snn.backends.chains.connections import Geometry
+from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Graph, Node, Shape

@@ -1,7 +1,8 @@
 """What the chip computes with: word lengths, limits, and weights in its form.
 
 Sources: the bit-accurate models of Lava, nengo-loihi and brian2-loihi, which agree with each other and with a public
-silicon trace on what is used here; the two-compartment soft reset of Intel's NxTF.
+silicon trace on what is used here; the two-compartment soft reset of Intel's NxTF. There, one reset weight ties a
+threshold to 8 significant bits; a second synapse from soma to dendrite makes every threshold up to 32767 exact.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def decode(folder: Path) -> Decoded:
     """The network that the tables in `folder` tell, in whole numbers of its own grid."""
     tables, arrays = read_tables(folder, LoihiTables)
     first = tables.populations[0]
-    drive = load_host(tables.host, arrays, int(np.prod(first.shape)))
+    drive = load_host(tables.host, arrays, first.size)
     populations = [_population(record, arrays, tables.steps) for record in tables.populations]
     populations[0] = _driven(populations[0], drive.bias, drive.shift)
     chain = Chain(drive.graph, tuple(populations), _output(tables.readout, arrays))
@@ -26,8 +26,7 @@ def decode(folder: Path) -> Decoded:
 
 def weight_of(layer: PopulationRecord | ReadoutRecord, record: SynapseRecord, arrays: Arrays) -> Array:
     """Weights in chip units, int64 (out, in / groups, *kernel)."""
-    channels = record.geometry.reads[0] // record.geometry.groups
-    mantissas = arrays.take(f"{layer.name}/weight", (record.out, channels, *record.kernel))
+    mantissas = arrays.take(f"{layer.name}/weight", record.weight_shape)
     if (mantissas % 2).any() or (mantissas < chip.WEIGHT_LOW).any() or (mantissas > chip.WEIGHT_HIGH).any():
         raise ArtifactError(f"{layer.name}/weight: even numbers from {chip.WEIGHT_LOW} to {chip.WEIGHT_HIGH} expected")
     return mantissas << record.weight_exponent
@@ -35,13 +34,13 @@ def weight_of(layer: PopulationRecord | ReadoutRecord, record: SynapseRecord, ar
 
 def reset_of(record: PopulationRecord, arrays: Arrays) -> Array:
     """What a spike takes off, int64 (neurons,) in chip units."""
-    mantissas = arrays.take(f"{record.name}/reset", (len(record.reset_exponents), int(np.prod(record.shape))))
+    mantissas = arrays.take(f"{record.name}/reset", (len(record.reset_exponents), record.size))
     return (mantissas << np.array(record.reset_exponents)[:, None]).sum(axis=0)
 
 
 def _population(record: PopulationRecord, arrays: Arrays, steps: int) -> Population:
     """The population; initial membrane and bias as they are split in the tables."""
-    neurons = int(np.prod(record.shape))
+    neurons = record.size
     reset = reset_of(record, arrays)
     if (arrays.take(f"{record.name}/threshold", (neurons,)) != reset - 1).any():
         raise ArtifactError(f"{record.name}: a threshold is not one below what a spike takes off")
@@ -61,7 +60,7 @@ def _driven(first: Population, bias: Array, shift: int) -> Population:
 
 
 def _output(record: ReadoutRecord, arrays: Arrays) -> Output:
-    outputs = int(np.prod(record.shape))
+    outputs = record.size
     value, offset = (arrays.take(f"{record.name}/{part}", (outputs,)) for part in ("value", "offset"))
     assert record.synapse is not None  # the schema sees to it
     synapse = _synapse(record, record.synapse, arrays)

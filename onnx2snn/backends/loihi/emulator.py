@@ -82,7 +82,7 @@ class AccumulatingLayer:
 
     def __init__(self, record: ReadoutRecord, connections: Connections, samples: int) -> None:
         self.record, self.connections = record, connections
-        self.u = self.v = np.zeros((samples, int(np.prod(record.shape))), np.int64)
+        self.u = self.v = np.zeros((samples, record.size), np.int64)
 
     def tick(self, arriving: Array | None) -> Array:
         assert arriving is not None  # a population is before it
@@ -110,7 +110,7 @@ class LoihiEmulator(ChainEmulator):
         self.layers = [_load(record, arrays) for record in tables.populations]
         self.readout, readout = tables.readout, tables.readout
         self.sums = _connections(readout, arrays)
-        outputs = (int(np.prod(readout.shape)),)
+        outputs = (readout.size,)
         self.value, self.offset = (arrays.take(f"{readout.name}/{part}", outputs) for part in ("value", "offset"))
         drive = load_host(tables.host, arrays, len(self.layers[0].membrane))
         named = [(record.name, record.shape) for record in tables.populations]
@@ -135,7 +135,7 @@ class LoihiEmulator(ChainEmulator):
 
 
 def _load(record: PopulationRecord, arrays: Arrays) -> Loaded:
-    neurons = (int(np.prod(record.shape)),)
+    neurons = (record.size,)
     return Loaded(
         record,
         reset_of(record, arrays),

@@ -13,24 +13,32 @@ the network's output is value * membrane + offset. Arrays of the host part: see 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from onnx2snn.backends.chains import Geometry, HostRecord, LayerBase, Record, TablesBase
+from pydantic import Field, PositiveInt
+
+from onnx2snn.backends.chains import Geometry, HostRecord, LayerBase, Record, Sizes, TablesBase
+from onnx2snn.backends.loihi.chip import MOST_EXPONENT
 from onnx2snn.ir import Shape
 
 Scale = Literal[1, 2]
+Exponent = Annotated[int, Field(ge=0, le=MOST_EXPONENT)]
 
 
 class SynapseRecord(Record):
-    """A synapse.  Mixed-sign 8-bit mantissas; exponent: power of two that multiplies them; kernel: its spatial size."""
+    """A synapse.  Mixed-sign 8-bit mantissas; weight_exponent: of the power of two that multiplies them."""
 
     name: str
     geometry: Geometry
-    kernel: Shape
-    out: int
+    kernel: Sizes
     weight_bits: Literal[8] = 8
     sign_mode: Literal["mixed"] = "mixed"
-    weight_exponent: int
+    weight_exponent: Exponent
+
+    @property
+    def weight_shape(self) -> Shape:
+        """(out, in / groups, *kernel)."""
+        return self.geometry.weight_shape(self.kernel)
 
 
 class LayerRecord(LayerBase):
@@ -39,16 +47,16 @@ class LayerRecord(LayerBase):
     scale: one chip unit is 1 / (scale 2^shift) of the network's accumulator.  cores_at_least: by compartments alone.
     """
 
-    compartments: int
-    cores_at_least: int
+    compartments: PositiveInt
+    cores_at_least: PositiveInt
     scale: Scale
     decay_u: Literal[4096] = 4096
     decay_v: Literal[0] = 0
     synapse: SynapseRecord | None
 
     @property
-    def fed(self) -> bool:
-        return self.synapse is not None
+    def wiring(self) -> Geometry | None:
+        return None if self.synapse is None else self.synapse.geometry
 
 
 class PopulationRecord(LayerRecord):
@@ -61,7 +69,7 @@ class PopulationRecord(LayerRecord):
 
     reset: Literal["two-compartment"] = "two-compartment"
     bias_exponent: Literal[6] = 6
-    reset_exponents: tuple[int, ...]
+    reset_exponents: Annotated[tuple[Exponent, ...], Field(min_length=1, max_length=2)]
 
 
 class ReadoutRecord(LayerRecord):

@@ -105,6 +105,5 @@ def _synapse(synapse: Synapse, units: chip.Scaling) -> SynapseRecord:
         name=synapse.name,
         geometry=synapse.geometry,
         kernel=synapse.weight.shape[2:],
-        out=len(synapse.weight),
         weight_exponent=units.exponent,
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from onnx2snn.backends.chains import Arrays, ChainEmulator, Connections, Stage, load_host, read_tables
 from onnx2snn.backends.tianjic import chip
-from onnx2snn.backends.tianjic.decode import bias_of, geometry_of, parts_of, start_of, theta_of
+from onnx2snn.backends.tianjic.decode import bias_of, parts_of, start_of, theta_of
 from onnx2snn.backends.tianjic.schema import P04, P08, P41, LayerRecord, TianjicTables
 from onnx2snn.ir import Array
 
@@ -41,7 +41,7 @@ class Axon:
 
     def __init__(self, name: str, axon: P04 | P41, bias: Array, arrays: Arrays) -> None:
         parts = parts_of(name, axon, arrays)
-        self.bias, self.geometry, self.repeats = bias, geometry_of(axon), axon.repeats
+        self.bias, self.geometry, self.repeats = bias, axon.geometry, axon.repeats
         self.connections = Connections(self.geometry, parts.sum(axis=0))
         self.parts = parts.reshape(*parts.shape[:2], -1)
         largest = int(np.abs(self.parts).sum(axis=(0, 2)).max(initial=0) + np.abs(bias).max(initial=0))
@@ -94,7 +94,7 @@ class TianjicEmulator(ChainEmulator):
         tables, arrays = read_tables(folder, TianjicTables)
         self.layers = [_load(record, arrays) for record in (*tables.populations, tables.readout)]
         readout = tables.readout
-        outputs = (int(np.prod(readout.shape)),)
+        outputs = (readout.size,)
         self.value, self.offset = (arrays.take(f"{readout.name}/{part}", outputs) for part in ("value", "offset"))
         drive = load_host(tables.host, arrays, len(self.layers[0].membrane))
         named = [(record.name, record.shape) for record in tables.populations]

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from onnx2snn.backends.chains import HostRecord, LayerBase, Record, TablesBase
-from onnx2snn.backends.tianjic.chip import MOST_STATE
+from onnx2snn.backends.chains import Geometry, HostRecord, LayerBase, Record, Sizes, TablesBase
+from onnx2snn.backends.tianjic import chip
 from onnx2snn.ir import Shape
+from onnx2snn.ir.ops.spatial import window_output
 
 
 class _Axon(Record):
@@ -31,13 +33,13 @@ class _Axon(Record):
     """
 
     synapse: str
-    source: Shape
-    repeats: int
+    source: Sizes
+    repeats: PositiveInt
     x1_precision: Literal[1] = 1
     x2_precision: Literal[1] = 1
     bias_type: Literal[2] = 2
-    nif: int
-    nof: int
+    nif: PositiveInt
+    nof: PositiveInt
 
 
 class P04(_Axon):
@@ -45,25 +47,71 @@ class P04(_Axon):
 
     primitive: Literal["P04"] = "P04"
 
+    @property
+    def geometry(self) -> Geometry:
+        """Where it leads."""
+        return Geometry(kind="dense", source=self.source, reads=(int(np.prod(self.source)),), makes=(self.nof,))
+
+    @property
+    def image_shape(self) -> Shape:
+        """(output groups, nif, 32)."""
+        return (chip.padded(self.nof, chip.OUTPUT_GROUP) // chip.OUTPUT_GROUP, self.nif, chip.OUTPUT_GROUP)
+
+    @model_validator(mode="after")
+    def _filled_up(self) -> Self:
+        each = self.repeats * chip.padded(self.source[0], chip.INPUT_GROUP)
+        if self.nif != each * int(np.prod(self.source[1:])):
+            raise ValueError(f"nif {self.nif} does not go with {self.repeats} copies of {self.source}")
+        return self
+
 
 class P41(_Axon):
     """Convolution, no flip.  calls: one for each group of channels.  channels: inputs of a call before any filling."""
 
     primitive: Literal["P41"] = "P41"
-    calls: int
-    channels: int
-    niy: int
-    nix: int
-    nky: int
-    nkx: int
-    stride_y: int
-    stride_x: int
-    pad_top: int
-    pad_down: int
-    pad_left: int
-    pad_right: int
-    dilate_y: int
-    dilate_x: int
+    calls: PositiveInt
+    channels: PositiveInt
+    niy: PositiveInt
+    nix: PositiveInt
+    nky: PositiveInt
+    nkx: PositiveInt
+    stride_y: PositiveInt
+    stride_x: PositiveInt
+    pad_top: NonNegativeInt
+    pad_down: NonNegativeInt
+    pad_left: NonNegativeInt
+    pad_right: NonNegativeInt
+    dilate_y: PositiveInt
+    dilate_x: PositiveInt
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where it leads."""
+        strides, dilations = (self.stride_y, self.stride_x), (self.dilate_y, self.dilate_x)
+        pads = (self.pad_top, self.pad_left, self.pad_down, self.pad_right)
+        size = window_output((self.niy, self.nix), (self.nky, self.nkx), strides, pads, dilations)
+        return Geometry(
+            kind="conv",
+            source=self.source,
+            reads=(self.calls * self.channels, self.niy, self.nix),
+            makes=(self.calls * self.nof, *size),
+            strides=strides,
+            pads=pads,
+            dilations=dilations,
+            groups=self.calls,
+        )
+
+    @property
+    def image_shape(self) -> Shape:
+        """(calls, output groups, nky, nkx, nif, 32)."""
+        groups = chip.padded(self.nof, chip.OUTPUT_GROUP) // chip.OUTPUT_GROUP
+        return (self.calls, groups, self.nky, self.nkx, self.nif, chip.OUTPUT_GROUP)
+
+    @model_validator(mode="after")
+    def _filled_up(self) -> Self:
+        if self.nif != self.repeats * chip.padded(self.channels, chip.INPUT_GROUP):
+            raise ValueError(f"nif {self.nif} does not go with {self.repeats} copies of {self.channels} channels")
+        return self
 
 
 class P08(Record):
@@ -96,13 +144,13 @@ class LayerRecord(LayerBase):
     memory_bytes: weights, biases and state.  axon: None where the host writes what the soma reads.
     """
 
-    memory_bytes: int
+    memory_bytes: PositiveInt
     axon: Annotated[P04 | P41, Field(discriminator="primitive")] | None
     soma: P08
 
     @property
-    def fed(self) -> bool:
-        return self.axon is not None
+    def wiring(self) -> Geometry | None:
+        return None if self.axon is None else self.axon.geometry
 
 
 class TianjicTables(TablesBase):
@@ -126,6 +174,6 @@ class TianjicTables(TablesBase):
             raise ValueError(
                 "populations reset softly and send spikes, the readout sends its membrane and never resets"
             )
-        if self.readout.soma.vth0 != MOST_STATE or any(layer.soma.tw_len <= self.steps for layer in self.layers):
+        if self.readout.soma.vth0 != chip.MOST_STATE or any(layer.soma.tw_len <= self.steps for layer in self.layers):
             raise ValueError("neither the readout's threshold nor a time window may be reached")
         return self
