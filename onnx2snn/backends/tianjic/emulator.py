@@ -41,7 +41,7 @@ class Axon:
 
     def __init__(self, name: str, axon: P04 | P41, bias: Array, arrays: Arrays) -> None:
         parts = parts_of(name, axon, arrays)
-        self.bias, self.geometry, self.repeats = bias, axon.geometry, axon.repeats
+        self.bias, self.geometry = bias, axon.geometry
         self.connections = Connections(self.geometry, parts.sum(axis=0))
         self.parts = parts.reshape(*parts.shape[:2], -1)
         largest = int(np.abs(self.parts).sum(axis=(0, 2)).max(initial=0) + np.abs(bias).max(initial=0))
