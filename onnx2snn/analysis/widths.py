@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from onnx2snn.analysis.lattice import Lattice, Place, lattices
-from onnx2snn.ir import Graph, Node
+from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Neuron
 
 MachineNumber = Literal["float32", "float64", "int64"]
@@ -35,10 +33,15 @@ def _width(node: Node, places: dict[str, Place], ticks: int) -> int:
     place = places[node.inputs[0]] if isinstance(op, Neuron) else places[node.name]
     if not isinstance(place, Lattice):
         return 0
-    largest = 2 * int(np.max(np.maximum(np.abs(place.low), np.abs(place.high))))
+    largest = 2 * max(_most(place.low), _most(place.high))
     if isinstance(op, Neuron):
-        largest = (largest << op.shift) + int(np.max(np.abs(op.v0) + np.abs(op.bias) + op.theta * (ticks + 1)))
+        largest = (largest << op.shift) + _most(op.v0) + _most(op.bias) + _most(op.theta) * (ticks + 1)
     return largest.bit_length()
+
+
+def _most(array: Array) -> int:
+    """The largest magnitude in a whole array, as a Python number, which has no bound."""
+    return max(abs(int(array.min())), abs(int(array.max())))
 
 
 def narrowest(bits: int) -> MachineNumber | None:

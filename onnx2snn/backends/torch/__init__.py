@@ -1,21 +1,27 @@
 """The `torch` backend: a module in memory, and a `model.py` that needs PyTorch alone.
 
-In memory: `onnx2snn.backends.torch.module.build(graph, steps, settle)`.
+Converting needs no PyTorch; building a module and simulating do.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from onnx2snn.artifact import Manifest, Network
 from onnx2snn.backends.base import Backend, DesignRule, Simulator
 from onnx2snn.backends.torch.emit import MODEL_FILE, WEIGHT_FILE, emit
 from onnx2snn.backends.torch.rules import RULES, GraphRule
-from onnx2snn.ir import load_graph
+from onnx2snn.errors import MissingExtraError
+from onnx2snn.ir import Graph, load_graph
 from onnx2snn.reference import settle_bound
+
+if TYPE_CHECKING:
+    from onnx2snn.backends.torch.module import SpikingModule
 
 
 def _of_network(rule: GraphRule) -> DesignRule:
@@ -53,14 +59,36 @@ class TorchBackend(Backend):
 
     def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
         """Runs the graph of the artifact; `model.py` is never executed. `MissingExtraError` where torch is missing."""
-        from onnx2snn.backends.torch.simulator import TorchSimulator
+        with _needing_torch():
+            from onnx2snn.backends.torch.simulator import TorchSimulator
 
         settle = None if manifest.settle == "auto" else manifest.settle
         return TorchSimulator(load_graph(folder), manifest.steps, settle)
+
+
+def build(graph: Graph, steps: int, settle: int | None = None) -> SpikingModule:
+    """The torch module of a spiking graph for `steps` inject steps and `settle` more; None: until it is silent.
+
+    Raises `BackendError` where the graph holds what it cannot run, `MissingExtraError` where torch is missing.
+    """
+    with _needing_torch():
+        from onnx2snn.backends.torch import module
+
+    return module.build(graph, steps, settle)
+
+
+@contextmanager
+def _needing_torch() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError('this needs PyTorch: pip install "onnx2snn[torch]"') from None
 
 
 def _same(name: str, folder: Path, other: Path) -> bool:
     return (folder / name).is_file() and (folder / name).read_bytes() == (other / name).read_bytes()
 
 
-__all__ = ["TorchBackend"]
+__all__ = ["TorchBackend", "build"]

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from onnx2snn.backends.torch.lower import Layer, Plan, lower
-from onnx2snn.errors import MissingExtraError
-from onnx2snn.ir import Graph, load_graph
-
-try:
-    import torch
-except ImportError:
-    raise MissingExtraError('this needs PyTorch: pip install "onnx2snn[torch]"') from None
-
+import torch
 from torch import Tensor, nn
 
 from onnx2snn.backends.torch import runtime
+from onnx2snn.backends.torch.lower import Layer, Plan, lower
 from onnx2snn.backends.torch.runtime import Clock, Signal, SpikingNet, still
+from onnx2snn.ir import Graph
 
 
 class SpikingModule(SpikingNet):
-    """Runs the layers of a plan one after the other; each signal is let go after its last use.
-
-    A real-valued network has its weights, thresholds and biases as parameters to train; spikes pass gradients on
-    through a surrogate. An integer network has none and is exact on every device.
-    """
+    """Runs the layers of a plan one after the other; each signal is let go after its last use."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(Clock(plan.steps, plan.settle, plan.bound))
@@ -68,8 +56,3 @@ def build(graph: Graph, steps: int, settle: int | None = None) -> SpikingModule:
     Raises `BackendError` where the graph holds what a spiking network does not.
     """
     return SpikingModule(lower(graph, steps, settle))
-
-
-def load(folder: Path, steps: int, settle: int | None = None) -> SpikingModule:
-    """The same from the `network.txt` and `arrays.safetensors` of an artifact."""
-    return build(load_graph(folder), steps, settle)

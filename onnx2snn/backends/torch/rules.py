@@ -50,15 +50,25 @@ def _shifts(node: Node) -> bool:
 
 
 def whole_numbers_fit(graph: Graph, ticks: int) -> Iterable[str]:
-    """Whole currents are exact in float64, whole membranes in int64; a spike in an integer network is worth 1."""
+    """Whole currents are exact in float64, whole membranes in int64."""
     bits = widths(graph, ticks)
     for node in graph:
         number = narrowest(bits[node.name])
         if number is None or (number == "int64" and not isinstance(node.op, Neuron)):
             most = 62 if isinstance(node.op, Neuron) else 53
             yield f"{node}: {most} bits expected at most, found whole numbers of {bits[node.name]}; use --float"
-        if is_integer(graph) and isinstance(node.op, Neuron) and not (node.op.integer and (node.op.value == 1).all()):
-            yield f"{node}: whole neurons with value 1 expected, found value {node.op.value.ravel()[0]}"
 
 
-RULES: tuple[GraphRule, ...] = (spiking_ops_only, constants_at_neurons, whole_numbers_fit)
+def whole_units(graph: Graph, ticks: int) -> Iterable[str]:
+    """In an integer network a spike is worth 1 and whole weights have no scale."""
+    if not is_integer(graph):
+        return
+    for node in graph:
+        op = node.op
+        if isinstance(op, Neuron) and not (op.integer and (op.value == 1).all()):
+            yield f"{node}: whole neurons with value 1 expected, found value {op.value.ravel()[0]}"
+        if isinstance(op, (Conv, Dense)) and op.weight.dtype.kind == "i" and op.scale is not None:
+            yield f"{node}: whole weights expected, found a scale; pass make-integer moves it"
+
+
+RULES: tuple[GraphRule, ...] = (spiking_ops_only, constants_at_neurons, whole_numbers_fit, whole_units)

@@ -11,7 +11,7 @@ from onnx2snn.backends.torch.module import build
 from onnx2snn.ir import Array, Graph
 from onnx2snn.reference import Run, joined
 
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 64 << 20
 Progress = Callable[[int], None]
 
 

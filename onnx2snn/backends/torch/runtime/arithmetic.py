@@ -33,7 +33,7 @@ def cast(values: Tensor, number: Number, like: Tensor | None = None) -> Tensor:
 
 def full_float32(device: torch.device) -> bool:
     """Whether products of float32 are computed in full: nobody asked torch for TF32, bfloat16 or autocast."""
-    if torch.is_autocast_enabled(device.type):
+    if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
         return False
     backends = torch.backends
     if not hasattr(backends.cuda.matmul, "fp32_precision"):  # torch before 2.9

@@ -60,7 +60,13 @@ class Readout(nn.Module):
 
 
 class SpikingNet(nn.Module):
-    """A spiking network. `counts`, `spikes` and `steps` tell about its last run."""
+    """A spiking network. `counts`, `spikes` and `steps` tell about its last run.
+
+    Moves between devices with .to(device). Where it computes in whole numbers it is exact on each of them, as long
+    as its encoder and readout stay float64. Where it computes in real ones, weights, biases and thresholds are
+    parameters to train, in float64 or, after .float(), in float32; thresholds must stay positive, so give them a
+    smaller learning rate.
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()

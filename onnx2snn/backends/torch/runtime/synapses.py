@@ -57,17 +57,14 @@ class Conv(Synapse):
         number: Number = None,
     ) -> None:
         super().__init__(number)
-        keep(self, "weight", weight, number, train=True)
-        keep(self, "scale", scale, number)
+        keep(self, "weight", weight if scale is None else in_units(weight, scale), number, train=True)
         keep(self, "bias", bias, number, train=True)
         self.strides, self.pads, self.dilations, self.groups = strides, pads, dilations, groups
 
     def current(self, x: Tensor) -> Tensor:
         x = cast(x, self.number, like=self.weight)
-        column = (-1,) + (1,) * len(self.strides)
         y = self.sums(x, self.weight.to(x.dtype))
-        y = y if self.scale is None else y * self.scale.to(x.dtype).reshape(column)
-        return y if self.bias is None else y + self.bias.to(x.dtype).reshape(column)
+        return y if self.bias is None else y + self.bias.to(x.dtype).reshape(-1, *(1,) * len(self.strides))
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
         """The convolution. Libraries for other devices may use transforms that are not exact in whole numbers."""
@@ -91,6 +88,11 @@ class Conv(Synapse):
         return reduce(torch.add, terms).flatten(1, 2)
 
 
+def in_units(weight: Tensor, scale: Tensor) -> Tensor:
+    """Whole weights times the scale of their output channel: real weights, as training needs them."""
+    return weight.to(torch.float64) * scale.to(torch.float64).reshape(-1, *(1,) * (weight.dim() - 1))
+
+
 class Dense(Synapse):
     """y[o] = scale[o] * sum_i weight[o, i] * x[i] + bias[o], over the last axis."""
 
@@ -98,14 +100,12 @@ class Dense(Synapse):
         self, *, weight: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, number: Number = None
     ) -> None:
         super().__init__(number)
-        keep(self, "weight", weight, number, train=True)
-        keep(self, "scale", scale, number)
+        keep(self, "weight", weight if scale is None else in_units(weight, scale), number, train=True)
         keep(self, "bias", bias, number, train=True)
 
     def current(self, x: Tensor) -> Tensor:
         x = cast(x, self.number, like=self.weight)
         y = F.linear(x, self.weight.to(x.dtype))
-        y = y if self.scale is None else y * self.scale.to(x.dtype)
         return y if self.bias is None else y + self.bias.to(x.dtype)
 
 
