@@ -202,25 +202,24 @@ class _Judge:
 def _judged(found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdict:
     """Exact where every breakpoint is proven and the code climbs them for certain.
 
-    An unsigned or signed neuron does so for constant input (`first`): its charge then never turns back.
+    An unsigned or signed neuron does so for constant input (`first`): its charge then never turns back. Elsewhere it
+    may be anywhere in its range.
     """
-    if found.proven < found.breakpoints:
-        missing = found.breakpoints - found.proven
-        return replace(found, reason=found.reason or f"{missing} breakpoints differ by up to {found.bound} counts")
     low, high = op.range
     covered = (low, high) == (stairs.lo, stairs.hi)
-    if op.exact and covered:
-        return replace(found, exactness="exact")
-    span = stairs.hi - stairs.lo
     starts_at_rest = bool(((op.v0 >= 0) & (op.v0 < op.theta)).all())
-    if first and high is None and low == stairs.lo == 0 and starts_at_rest:
+    climbs = (op.exact and covered) or (first and high is None and low == stairs.lo == 0 and starts_at_rest)
+    if climbs and found.proven == found.breakpoints:
         return replace(found, exactness="exact")
-    reason = (
-        f"code {op.code} depends on when spikes arrive"
-        if covered or high is None
-        else "its range of counts is not the staircase's"
-    )
-    return replace(found, bound=span, reason=reason)
+    reasons = [found.reason] if found.reason else []
+    if found.proven < found.breakpoints and not reasons:
+        missing = found.breakpoints - found.proven
+        reasons.append(f"{missing} breakpoints differ by up to {found.bound} counts")
+    if not climbs:
+        timed = covered or high is None
+        reasons.append(f"code {op.code} depends on when spikes arrive" if timed else "its range is not the staircase's")
+    bound = found.bound if climbs else stairs.hi - stairs.lo
+    return replace(found, bound=bound, reason="; ".join(reasons))
 
 
 def _span(op: Neuron, steps: int) -> int:
