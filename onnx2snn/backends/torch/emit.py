@@ -48,7 +48,6 @@ def _class(network: Network, plan: Plan) -> str:
     made = [line for layer in plan.layers if layer.kind != "Input" for line in _make(layer)]
     calls = [_call(layer) for layer in plan.layers]
     frozen = [] if plan.real else ["        self.requires_grad_(False)"]
-    source = next(layer.identifier for layer in plan.layers if layer.kind == "Input")
     lines = [
         "# -- the network " + "-" * (WIDTH - 17),
         "",
@@ -63,7 +62,7 @@ def _class(network: Network, plan: Plan) -> str:
         *made,
         *frozen,
         "",
-        f"    def forward(self, {source}: Tensor) -> Tensor:",
+        "    def forward(self, batch: Tensor) -> Tensor:",
         *calls,
         "",
         "    @staticmethod",
@@ -90,7 +89,7 @@ def _make(layer: Layer) -> list[str]:
 
 def _call(layer: Layer) -> str:
     if layer.kind == "Input":
-        return f"        {layer.identifier} = still({layer.identifier})"
+        return f"        {layer.identifier} = still(batch)"
     call = f"self.{layer.identifier}({', '.join(layer.inputs)})"
     start = "return" if layer.kind == "Readout" else f"{layer.identifier} ="
     return f"        {start} {call}  # {'x'.join(map(str, layer.shape)) or 'scalar'}"

@@ -19,7 +19,7 @@ from onnx2snn.reference import settle_bound
 
 #: Public names of torch.nn.Module and of SpikingNet, and what the text of a network uses itself.
 TAKEN = """
-    T_destination add_module apply bfloat16 buffers call_super_init children clock compile counts cpu
+    T_destination add_module apply batch bfloat16 buffers call_super_init children clock compile counts cpu
     cuda double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
     get_submodule half ipu load load_state_dict modules mtia named_buffers named_children named_modules
     named_parameters neurons parameters register_backward_hook register_buffer register_forward_hook
