@@ -8,6 +8,7 @@ counts for every input.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -78,10 +79,11 @@ def certify(reference: Graph, network: Graph, steps: int) -> Certificate:
 
 class _Judge:
     def __init__(self, reference: Graph, network: Graph, steps: int) -> None:
-        self.reference, self.network, self.steps = reference, network, steps
-        self.places: Places = lattices(reference)
+        self.coarse = _too_fine(reference, network, steps)
+        self.reference, self.network, self.steps = _coarsened(reference, self.coarse, steps), network, steps
+        self.places: Places = lattices(self.reference)
         self.ranges: Places = lattices(network, steps)
-        self.links = Follower(reference, network).links()
+        self.links = Follower(self.reference, network).links()
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
     def verdict(self, node: Node) -> Verdict:
@@ -127,7 +129,11 @@ class _Judge:
         if link.broken:
             return replace(base, reason=link.broken)
         compared = self._pair(node, op, stairs, link) if link.pair else self._single(node, op, stairs)
-        return _judged(replace(base, **compared), op, stairs, first=link.constant and stairs.hi == self.steps)
+        found = replace(base, **compared)
+        if node.name in self.coarse:
+            span = self.coarse[node.name].levels
+            return replace(found, bound=span, reason=f"{self.steps} steps cannot tell {span} levels apart")
+        return _judged(found, op, stairs, self.steps, first=link.constant and stairs.hi == self.steps)
 
     def _single(self, node: Node, op: Neuron, stairs: Staircase) -> dict[str, int | str]:
         source = self.reference[node.name].inputs[0]
@@ -177,8 +183,6 @@ class _Judge:
         arrays = np.broadcast_arrays(place.unit, offset, stairs.scale, place.low, place.high, op.theta, op.v0 + op.bias)
         unit, shift, scale, least, most, theta, v0 = (a.reshape(-1) for a in arrays)
         top = min(stairs.hi, self.steps) if high is None else high
-        if high is None and stairs.hi > self.steps:
-            scale = scale * (stairs.hi / self.steps)
         climb = Climb(unit, shift, scale, least, most, low, top, stairs.rounding)
         return climb, exact(theta), exact(v0)
 
@@ -199,7 +203,27 @@ class _Judge:
         return int(max(np.abs(place.low).max(initial=0), np.abs(place.high).max(initial=0))).bit_length() + 1
 
 
-def _judged(found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdict:
+def _too_fine(reference: Graph, network: Graph, steps: int) -> dict[str, Staircase]:
+    """Staircases with more levels than steps that stand for neurons without an upper bound."""
+    found: dict[str, Staircase] = {}
+    for node in reference.of(Staircase):
+        twin = network.get(node.name)
+        unbounded = twin is not None and isinstance(twin.op, Neuron) and twin.op.range[1] is None
+        if isinstance(node.op, Staircase) and unbounded and node.op.hi > steps:
+            found[node.name] = node.op
+    return found
+
+
+def _coarsened(reference: Graph, fine: Mapping[str, Staircase], steps: int) -> Graph:
+    """The reference with those staircases climbed in `steps` steps of hi / steps levels, as MapNeurons has them."""
+    graph = reference.copy()
+    for name, op in fine.items():
+        coarser = op.hi / steps
+        graph.replace(name, replace(op, scale=op.scale * coarser, lo=-int(-op.lo // coarser), hi=steps))
+    return graph
+
+
+def _judged(found: Verdict, op: Neuron, stairs: Staircase, steps: int, first: bool) -> Verdict:
     """Exact where every breakpoint is proven and the code climbs them for certain.
 
     An unsigned or signed neuron does so for constant input (`first`): its charge then never turns back. Elsewhere it
@@ -218,7 +242,7 @@ def _judged(found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdi
     if not climbs:
         timed = covered or high is None
         reasons.append(f"code {op.code} depends on when spikes arrive" if timed else "its range is not the staircase's")
-    bound = found.bound if climbs else stairs.hi - stairs.lo
+    bound = found.bound if climbs else max(stairs.hi - stairs.lo, _span(op, steps))
     return replace(found, bound=bound, reason="; ".join(reasons))
 
 

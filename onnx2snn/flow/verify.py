@@ -16,9 +16,11 @@ from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reference import OnnxTruth, Truth, batches, exact_counts
 from onnx2snn.flow.simulate import BATCH, Progress
 from onnx2snn.frontends.onnx import read_onnx
-from onnx2snn.ir import Array, Graph
+from onnx2snn.ir import Array, Graph, Node
+from onnx2snn.ir.ops import Neuron, Staircase
 from onnx2snn.passes import run_passes
 from onnx2snn.passes.text import parse_recipe
+from onnx2snn.reference import Run
 
 
 @dataclass
@@ -136,7 +138,7 @@ def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples
     manifest = artifact.manifest
     settle = None if manifest.settle == "auto" else manifest.settle
     alone = NumpySimulator(artifact.graph(), manifest.steps, settle)
-    tally = _Tally(reference, samples.y is not None)
+    tally = _Tally(reference, artifact.graph(), manifest.steps)
     simulator = artifact.simulator()
     for x in batches(samples.x, BATCH):
         expected = truth.of(x)
@@ -144,35 +146,38 @@ def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples
         if run.output.shape != expected.output.shape:
             raise DataError(f"output {expected.output.shape} of the model expected, found {run.output.shape}")
         forced = alone.run(x, given={k: v for k, v in expected.counts.items() if k in run.counts})
-        tally.add(x, expected, run.output, run.counts, forced.counts, run.steps)
+        tally.add(x, expected, run, forced)
         if progress is not None:
             progress(tally.parity.samples, len(samples.x))
     return tally.finish(samples.y)
 
 
 class _Tally:
-    def __init__(self, reference: Graph, labelled: bool) -> None:
-        self.reference, self.labelled = reference, labelled
+    def __init__(self, reference: Graph, network: Graph, steps: int) -> None:
+        self.reference = reference
+        self.worth = {node.name: _spike_worth(reference, node, steps) for node in network.of(Neuron)}
         self.parity = Parity()
         self.layers: dict[str, LayerParity] = {}
         self.answers: list[Array] = []
         self.expected: list[Array] = []
 
-    def add(
-        self, x: Array, truth: Truth, output: Array, counts: dict[str, Array], alone: dict[str, Array], steps: int
-    ) -> None:
+    def add(self, x: Array, truth: Truth, run: Run, alone: Run) -> None:
+        """Takes in one batch."""
         parity = self.parity
         parity.samples += len(x)
-        parity.steps = max(parity.steps, steps)
-        error = np.abs(output - truth.output.astype(np.float64)).max(initial=0.0)
+        parity.steps = max(parity.steps, run.steps)
+        error = np.abs(run.output - truth.output.astype(np.float64)).max(initial=0.0)
         parity.largest_output_error = max(parity.largest_output_error, float(error))
-        if output.ndim == 2:
-            self.answers.append(output.argmax(axis=1))
+        if run.output.ndim == 2:
+            self.answers.append(run.output.argmax(axis=1))
             self.expected.append(truth.output.argmax(axis=1))
         exact = _once(lambda: exact_counts(self.reference, x))
-        for name, found in counts.items():
-            if name in truth.counts:
-                self._layer(name, found, alone[name], truth.counts[name], exact)
+        for name in run.counts.keys() & truth.counts.keys():
+            self._layer(name, self._levels(name, run), self._levels(name, alone), truth.counts[name], exact)
+
+    def _levels(self, name: str, run: Run) -> Array:
+        """Net spikes as counts of the staircase."""
+        return np.rint(run.counts[name] * self.worth[name]).astype(np.int64)
 
     def _layer(
         self, name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]
@@ -188,7 +193,7 @@ class _Tally:
 
     def finish(self, labels: Array | None) -> Parity:
         parity = self.parity
-        parity.layers = list(self.layers.values())
+        parity.layers = [self.layers[name] for name in self.worth if name in self.layers]
         if self.answers:
             answers, expected = np.concatenate(self.answers), np.concatenate(self.expected)
             parity.argmax_agreement = float((answers == expected).mean())
@@ -196,6 +201,15 @@ class _Tally:
                 parity.accuracy = float((answers == labels).mean())
                 parity.model_accuracy = float((expected == labels).mean())
         return parity
+
+
+def _spike_worth(reference: Graph, node: Node, steps: int) -> float:
+    """Levels that one spike stands for: more than one where a code has fewer steps than levels (see MapNeurons)."""
+    stairs = reference.get(node.name)
+    unbounded = isinstance(node.op, Neuron) and node.op.range[1] is None
+    if stairs is None or not isinstance(stairs.op, Staircase) or not unbounded:
+        return 1.0
+    return max(1.0, stairs.op.hi / steps)
 
 
 def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:

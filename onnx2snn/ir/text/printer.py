@@ -2,7 +2,7 @@
 
     graph lenet {
       x : 1x28x28 = input(){shape=(1, 28, 28)}
-      conv1 : 16x28x28 = conv(x){weight=i8[16,1,5,5]@conv1.weight, scale=f64[16]@conv1.scale, ...} <- "/conv1/Conv" "Conv" "z1"
+      conv1 : 16x28x28 = conv(x){weight=i8[16,1,5,5]@conv1.weight, ...} <- "/conv1/Conv" "Conv" "z1"
       return conv1
     }
 
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING
+from typing import cast
 
 import numpy as np
 
 from onnx2snn.ir.graph import Graph, Node, Origin
-from onnx2snn.ir.op import Array, op_fields
+from onnx2snn.ir.op import Array, Shape, op_fields
 
 DTYPES = {"f64": np.float64, "f32": np.float32, "i64": np.int64, "i8": np.int8}
 DTYPE_NAMES = {np.dtype(kind): name for name, kind in DTYPES.items()}
@@ -37,7 +38,8 @@ def print_node(graph: Graph, node: Node, inline: int = 16) -> str:
     shape = "x".join(map(str, graph.shape(node.name))) or "scalar"
     fields = ", ".join(f"{key}={text}" for key, text in _fields(node, inline))
     origin = node.origin
-    tail = "" if origin == Origin() else f" <- {json.dumps(origin.node)} {json.dumps(origin.op)} {json.dumps(origin.tensor)}"
+    places = " ".join(json.dumps(place) for place in (origin.node, origin.op, origin.tensor))
+    tail = "" if origin == Origin() else f" <- {places}"
     return f"{node.name} : {shape} = {node.op.name}({', '.join(node.inputs)}){{{fields}}}{tail}"
 
 
@@ -64,11 +66,11 @@ def _fields(node: Node, inline: int) -> list[tuple[str, str]]:
 
 def _value(value: object, name: str, inline: int) -> str:
     if isinstance(value, np.ndarray):
-        return _array(value, name, inline)
+        return _array(cast(Array, value), name, inline)
     if isinstance(value, str):
         return json.dumps(value)
     if isinstance(value, tuple):
-        return f"({', '.join(map(repr, value))})"
+        return f"({', '.join(map(repr, cast(Shape, value)))})"
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
 
 
@@ -80,4 +82,6 @@ def _array(array: Array, name: str, inline: int) -> str:
 
 
 def _number(value: np.generic) -> str:
-    return repr(value.item()) if value.dtype != np.float32 else np.format_float_scientific(value, unique=True, trim="-")
+    if value.dtype.itemsize == 4:
+        return np.format_float_scientific(np.float32(value), unique=True, trim="-")
+    return repr(value.item())
