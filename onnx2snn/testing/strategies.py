@@ -135,14 +135,14 @@ def _conv(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     out = groups * draw(st.integers(1, 2))
     window = _window(draw, shape[1:])
     weight = draw(arrays((out, shape[0] // groups, *window.pop("kernel"))))
-    scale, bias = (_maybe(draw, arrays((out,), reals, np.float64)) for _ in range(2))
+    scale, bias = (_maybe(draw, arrays((out,), entries, np.float64)) for entries in (positives, reals))
     return Conv(weight=weight, scale=scale, bias=bias, groups=groups, **window)
 
 
 @OPS.rule(Dense)
 def _dense(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     out = draw(st.integers(1, 3))
-    scale, bias = (_maybe(draw, arrays((out,), reals, np.float64)) for _ in range(2))
+    scale, bias = (_maybe(draw, arrays((out,), entries, np.float64)) for entries in (positives, reals))
     return Dense(weight=draw(arrays((out, shape[-1]))), scale=scale, bias=bias)
 
 

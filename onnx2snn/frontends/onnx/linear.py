@@ -56,7 +56,7 @@ def _gemm(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol, c: Symbol | 
     alpha, beta = float(attribute(node, "alpha", 1.0)), float(attribute(node, "beta", 1.0))
     bias = _bias(c, weight.shape[0])
     if alpha != 1.0:
-        weight, scale = (weight, scale * alpha) if scale is not None else (weight * alpha, None)
+        weight, scale = _times(weight, scale, alpha)
     return reader.add(Dense(weight=weight, scale=scale, bias=None if bias is None else bias * beta), source)
 
 
@@ -78,6 +78,13 @@ def weight_and_scale(symbol: Symbol | None, out_axis: int) -> tuple[Array, Array
     if isinstance(symbol, (Constant, Weights)):
         return constant(symbol, "weight").astype(np.float64), None
     raise ModelError("constant weights expected, found weights that depend on the input")
+
+
+def _times(weight: Array, scale: Array | None, factor: float) -> tuple[Array, Array | None]:
+    """Whole weights take the sign of the factor and their scale its size; real weights take all of it."""
+    if scale is None or factor == 0:
+        return weight * factor, None
+    return weight * np.sign(factor).astype(weight.dtype), scale * abs(factor)
 
 
 def _bias(symbol: Symbol | None, channels: int) -> Array | None:

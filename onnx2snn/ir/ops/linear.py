@@ -17,7 +17,7 @@ class Conv(Op):
 
     y[o] = scale[o] * sum_i weight[o, i] * x[g(o) I + i] + bias[o],   I = in channels / groups.
     weight: (out, in / groups, *kernel); integers when `scale` gives the value of one unit, else real.
-    (C1) weight has 2 + spatial axes and finite entries.  (C2) scale and bias, where given, have shape (out,).
+    (C1) weight has 2 + spatial axes and finite entries.  (C2) scale (> 0) and bias, where given, have shape (out,).
     (C3) groups divides out, and in = groups * weight.shape[1].  (W1-W5) the window fits.
     """
 
@@ -64,7 +64,7 @@ class Dense(Op):
     """Fully connected layer over the last axis: y[o] = scale[o] * sum_i weight[o, i] x[i] + bias[o].
 
     weight: (out, in); integers when `scale` gives the value of one unit, else real.
-    (C1) weight has two axes and finite entries.  (C2) scale and bias, where given, have shape (out,).
+    (C1) weight has two axes and finite entries.  (C2) scale (> 0) and bias, where given, have shape (out,).
     (C3) the last axis of the input is in.
     """
 
@@ -165,3 +165,4 @@ def check_per_channel(channels: int, scale: Array | None, bias: Array | None) ->
     for name, array in (("scale", scale), ("bias", bias)):
         good = array is None or (array.shape == (channels,) and finite(array))
         require(good, "C2", f"{name} {getattr(array, 'shape', None)} must have shape ({channels},) and be finite")
+    require(scale is None or (scale > 0).all(), "C2", "scale must be positive")
