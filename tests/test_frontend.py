@@ -1,0 +1,293 @@
+"""Every ONNX op that is read: the graph evaluated by the reference equals ONNX Runtime within 1e-5.
+
+Quantisers are in test_frontend_quantisers.py, refusals in test_frontend_refusals.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from models import ModelBuilder
+from onnx_case import compare, save
+
+from onnx2snn.frontends.onnx import RULES, read_onnx
+from onnx2snn.ir.ops import Affine, Conv, Dense, Relu, Reshape
+
+Build = Callable[[ModelBuilder], str]
+Shape = Sequence[int | str]
+IMAGE, SERIES, FLAT = ("N", 4, 7, 6), ("N", 4, 9), ("N", 6)
+CASES: dict[str, tuple[Shape, int, Build]] = {}
+
+
+def case(name: str, shape: Shape, build: Build, opset: int = 18) -> None:
+    assert name not in CASES
+    CASES[name] = (shape, opset, build)
+
+
+def real(m: ModelBuilder, *shape: int) -> str:
+    """A constant of real numbers."""
+    return m.constant(m.rng.normal(0, 0.5, shape))
+
+
+def axes(m: ModelBuilder, *numbers: int) -> str:
+    return m.constant(numbers, np.int64)
+
+
+# -- convolution ----------------------------------------------------------------------------------------------------
+
+WINDOWS_2D: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "strides": {"strides": [2, 3]},
+    "pads": {"pads": [1, 1, 1, 1]},
+    "uneven pads": {"pads": [0, 1, 2, 1], "strides": [2, 1]},
+    "same upper": {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+    "same lower": {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
+    "valid": {"auto_pad": "VALID", "strides": [2, 2]},
+}
+WINDOWS_1D: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "strides": {"strides": [2]},
+    "pads": {"pads": [1, 2], "strides": [3]},
+    "same upper": {"auto_pad": "SAME_UPPER", "strides": [2]},
+    "same lower": {"auto_pad": "SAME_LOWER", "strides": [2]},
+    "valid": {"auto_pad": "VALID"},
+}
+CONV_ONLY: dict[str, dict[str, Any]] = {
+    "dilations": {"dilations": [2, 1], "pads": [1, 0, 1, 0]},
+    "groups": {"group": 2},
+    "depthwise": {"group": 4, "pads": [1, 1, 1, 1]},
+    "kernel shape": {"kernel_shape": [3, 2]},
+    "explicit pads": {"auto_pad": "NOTSET", "pads": [1, 0, 0, 1]},
+}
+
+
+def conv(name: str, shape: Shape, kernel: Sequence[int], attributes: dict[str, Any]) -> None:
+    inside = 4 // attributes.get("group", 1)
+
+    def build(m: ModelBuilder) -> str:
+        return m.node("Conv", "x", real(m, 8, inside, *kernel), real(m, 8), **attributes)
+
+    def quantised(m: ModelBuilder) -> str:
+        return m.conv("x", 4, 8, kernel, bias=False, **attributes)
+
+    case(f"Conv {name}", shape, build)
+    case(f"Conv {name}, whole weights", shape, quantised)
+
+
+for title, window in (WINDOWS_2D | CONV_ONLY).items():
+    conv(f"2d {title}", IMAGE, (3, 2), window)
+for title, window in WINDOWS_1D.items():
+    conv(f"1d {title}", SERIES, (3,), window)
+conv("1d dilations", SERIES, (3,), {"dilations": [3], "group": 2})
+conv("3d", ("N", 4, 3, 4, 3), (2, 2, 2), {"strides": [1, 2, 1]})
+
+# -- dense ----------------------------------------------------------------------------------------------------------
+
+case("Gemm", FLAT, lambda m: m.node("Gemm", "x", real(m, 6, 5)))
+case("Gemm transB", FLAT, lambda m: m.node("Gemm", "x", real(m, 5, 6), real(m, 5), transB=1))
+case("Gemm bias (1, out)", FLAT, lambda m: m.node("Gemm", "x", real(m, 6, 5), real(m, 1, 5)))
+case("Gemm bias of one number", FLAT, lambda m: m.node("Gemm", "x", real(m, 6, 5), real(m, 1)))
+case("Gemm alpha, beta", FLAT, lambda m: m.node("Gemm", "x", real(m, 6, 5), real(m, 5), alpha=0.3, beta=-2.0))
+case("Gemm whole weights", FLAT, lambda m: m.gemm("x", 6, 5))
+case("Gemm whole weights, not transposed", FLAT, lambda m: m.node("Gemm", "x", m.weights((6, 5), axis=1)))
+case("Gemm whole weights, alpha", FLAT, lambda m: m.node("Gemm", "x", m.weights((5, 6)), transB=1, alpha=-0.7))
+case("Gemm one scale", FLAT, lambda m: m.node("Gemm", "x", m.weights((5, 6), per_channel=False), transB=1))
+case("Gemm scales along the input", FLAT, lambda m: m.node("Gemm", "x", m.weights((6, 5), axis=0)))
+case("MatMul, Add", FLAT, lambda m: m.node("Add", m.node("MatMul", "x", real(m, 6, 5)), real(m, 5)))
+case("MatMul whole weights", FLAT, lambda m: m.node("MatMul", "x", m.weights((6, 5), axis=1)))
+case("MatMul over rows", SERIES, lambda m: m.node("MatMul", "x", real(m, 9, 5)))
+
+# -- elementwise ----------------------------------------------------------------------------------------------------
+
+case("BatchNormalization image", IMAGE, lambda m: m.batch_norm("x", 4))
+case("BatchNormalization flat", FLAT, lambda m: m.batch_norm("x", 6, [1, -1, 0, 2, 0.5, -0.5]))
+case(
+    "BatchNormalization epsilon",
+    FLAT,
+    lambda m: m.node("BatchNormalization", "x", *(m.constant(np.full(6, v)) for v in (1, 2, 3, 0.1)), epsilon=0.1),
+)
+case("Relu", IMAGE, lambda m: m.node("Relu", "x"))
+case("Clip both", FLAT, lambda m: m.node("Clip", "x", m.constant(-0.5), m.constant(0.7)))
+case("Clip low", FLAT, lambda m: m.node("Clip", "x", m.constant(-0.5)))
+case("Clip high", FLAT, lambda m: m.node("Clip", "x", "", m.constant(0.7)))
+case("Clip neither", FLAT, lambda m: m.node("Clip", "x"))
+case("Clip attributes", FLAT, lambda m: m.node("Clip", "x", min=0.0, max=0.6), opset=9)
+case("Clip attributes, one", FLAT, lambda m: m.node("Clip", "x", max=0.6), opset=10)
+
+OPERANDS: dict[str, tuple[int, ...]] = {
+    "number": (),
+    "channel": (4, 1, 1),
+    "batched": (1, 4, 1, 1),
+    "last": (6,),
+    "full": (4, 7, 6),
+}
+for title, size in OPERANDS.items():
+    for op in ("Add", "Sub", "Mul", "Div"):
+        case(f"{op} {title}", IMAGE, lambda m, o=op, s=size: m.node(o, "x", real(m, *s)))
+    for op in ("Add", "Sub", "Mul"):
+        case(f"{op} {title} from the left", IMAGE, lambda m, o=op, s=size: m.node(o, real(m, *s), "x"))
+
+case("Add of features", FLAT, lambda m: m.node("Add", "x", m.node("Relu", "x")))
+case("Add of a feature to itself", FLAT, lambda m: m.node("Add", "x", "x"))
+case("Sub of features", FLAT, lambda m: m.node("Sub", "x", m.node("Relu", "x")))
+case("Sum", FLAT, lambda m: m.node("Sum", "x", real(m, 6), m.node("Relu", "x"), "x"))
+case("Concat", IMAGE, lambda m: m.node("Concat", "x", m.node("Relu", "x"), "x", axis=1))
+case("Concat last axis", IMAGE, lambda m: m.node("Concat", "x", m.node("Relu", "x"), axis=-1))
+case("Identity", FLAT, lambda m: m.node("Identity", "x"))
+case("Dropout", FLAT, lambda m: m.node("Dropout", "x", m.constant(0.5)))
+case("Dropout attribute", FLAT, lambda m: m.node("Dropout", "x", ratio=0.5), opset=10)
+case("Cast", FLAT, lambda m: m.node("Relu", m.node("Cast", "x", to=onnx.TensorProto.FLOAT)))
+
+# -- shapes ---------------------------------------------------------------------------------------------------------
+
+case("Flatten", IMAGE, lambda m: m.node("Flatten", "x"))
+case("Flatten from behind", IMAGE, lambda m: m.node("Flatten", "x", axis=-3))
+case("Reshape 0, -1", IMAGE, lambda m: m.node("Reshape", "x", axes(m, 0, -1)))
+case("Reshape -1, sizes", IMAGE, lambda m: m.node("Reshape", "x", axes(m, -1, 28, 6)))
+case("Reshape 0 inside", IMAGE, lambda m: m.node("Reshape", "x", axes(m, -1, 0, 42)))
+case("Reshape of a fixed batch", (3, 4, 7), lambda m: m.node("Reshape", "x", axes(m, 3, -1)))
+case("Reshape attribute-like opset 9", IMAGE, lambda m: m.node("Reshape", "x", axes(m, 0, 4, -1)), opset=9)
+case("Unsqueeze", FLAT, lambda m: m.node("Unsqueeze", "x", axes(m, 1, 3)))
+case("Unsqueeze from behind", FLAT, lambda m: m.node("Unsqueeze", "x", axes(m, -1)))
+case("Unsqueeze attribute", FLAT, lambda m: m.node("Unsqueeze", "x", axes=[1]), opset=11)
+case("Squeeze", ("N", 4, 1, 1), lambda m: m.node("Squeeze", "x", axes(m, 2, 3)))
+case("Squeeze from behind", ("N", 4, 1), lambda m: m.node("Squeeze", "x", axes(m, -1)))
+case("Squeeze attribute", ("N", 4, 1), lambda m: m.node("Squeeze", "x", axes=[2]), opset=11)
+
+# -- pooling --------------------------------------------------------------------------------------------------------
+
+for title, window in WINDOWS_2D.items():
+    strides: dict[str, Any] = {"strides": [2, 2]} | window
+    case(f"MaxPool 2d {title}", IMAGE, lambda m, w=strides: m.node("MaxPool", "x", kernel_shape=[3, 2], **w))
+    case(f"AveragePool 2d {title}", IMAGE, lambda m, w=strides: m.node("AveragePool", "x", kernel_shape=[3, 2], **w))
+for title, window in WINDOWS_1D.items():
+    case(f"MaxPool 1d {title}", SERIES, lambda m, w=window: m.node("MaxPool", "x", kernel_shape=[3], **w))
+    case(f"AveragePool 1d {title}", SERIES, lambda m, w=window: m.node("AveragePool", "x", kernel_shape=[3], **w))
+
+CEILINGS: dict[str, dict[str, Any]] = {
+    "plain": {"kernel_shape": [3, 3], "strides": [2, 2]},
+    "pads": {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+    "window in the padding": {"kernel_shape": [2, 2], "strides": [3, 3], "pads": [0, 0, 1, 1]},
+    "kernel below stride": {"kernel_shape": [1, 2], "strides": [3, 4]},
+}
+for title, window in CEILINGS.items():
+    case(f"MaxPool ceil_mode {title}", IMAGE, lambda m, w=window: m.node("MaxPool", "x", ceil_mode=1, **w))
+    case(f"AveragePool ceil_mode {title}", IMAGE, lambda m, w=window: m.node("AveragePool", "x", ceil_mode=1, **w), 19)
+case("MaxPool dilations", IMAGE, lambda m: m.node("MaxPool", "x", kernel_shape=[3, 2], dilations=[2, 3]))
+case("AveragePool dilations", IMAGE, lambda m: m.node("AveragePool", "x", kernel_shape=[3, 2], dilations=[2, 3]), 19)
+for counted in (0, 1):
+    window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": counted}
+    case(f"AveragePool count_include_pad {counted}", IMAGE, lambda m, w=window: m.node("AveragePool", "x", **w))
+
+case("GlobalAveragePool 2d", IMAGE, lambda m: m.node("GlobalAveragePool", "x"))
+case("GlobalAveragePool 1d", SERIES, lambda m: m.node("GlobalAveragePool", "x"))
+case("ReduceMean attribute", IMAGE, lambda m: m.node("ReduceMean", "x", axes=[2, 3]), opset=13)
+case("ReduceMean attribute, flat", IMAGE, lambda m: m.node("ReduceMean", "x", axes=[-2, -1], keepdims=0), opset=13)
+case("ReduceMean input", IMAGE, lambda m: m.node("ReduceMean", "x", axes(m, 3, 2)))
+case("ReduceMean input, flat", SERIES, lambda m: m.node("ReduceMean", "x", axes(m, -1), keepdims=0))
+
+# -- tests ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_op_reads_as_onnx_runtime_runs_it(name: str, tmp_path: Path) -> None:
+    shape, opset, build = CASES[name]
+    m = ModelBuilder(shape, opset=opset)
+    compare(save(m, build(m), tmp_path / "m.onnx"))
+
+
+def test_every_rule_has_a_case() -> None:
+    quantisers = {"QuantizeLinear", "DequantizeLinear"}
+    ops: set[str] = set()
+    for shape, opset, build in CASES.values():
+        m = ModelBuilder(shape, opset=opset)
+        build(m)
+        ops |= {node.op_type for node in m.nodes}
+    assert {name for domain, name in RULES if not domain} - ops - quantisers == set()
+    assert len(ops) > 20
+
+
+def test_records_name_every_node_and_where_it_went(tmp_path: Path) -> None:
+    m = ModelBuilder(IMAGE)
+    y = m.node("Relu", m.conv("x", 4, 2))
+    path = save(m, m.node("Flatten", y), tmp_path / "named model.onnx")
+    reading = read_onnx(path)
+    assert [(r.op, r.into) for r in reading.records] == [
+        ("DequantizeLinear", ""),
+        ("Conv", "Conv_1"),
+        ("Relu", "Relu_1"),
+        ("Flatten", "Flatten_1"),
+    ]
+    assert reading.graph.name == "named.model"
+    origin = reading.graph["Relu_1"].origin
+    assert (origin.node, origin.op, origin.tensor) == ("/Relu_1", "Relu", "relu1")
+
+
+def test_whole_weights_stay_whole(tmp_path: Path) -> None:
+    m = ModelBuilder(IMAGE)
+    y = m.node("Flatten", m.conv("x", 4, 8, (3, 2)))
+    graph = read_onnx(save(m, m.node("Gemm", y, m.weights((3, 200)), transB=1, alpha=-1.0), tmp_path / "m.onnx")).graph
+    (conv_node,), (dense,) = graph.of(Conv), graph.of(Dense)
+    for op in (conv_node.op, dense.op):
+        assert isinstance(op, (Conv, Dense))
+        assert op.weight.dtype == np.int8
+        assert op.scale is not None
+        assert (op.scale > 0).all(), "the sign of alpha belongs to the weights"
+
+
+def test_what_changes_nothing_leaves_no_node(tmp_path: Path) -> None:
+    m = ModelBuilder(FLAT)
+    y = m.node("Flatten", m.node("Dropout", m.node("Identity", "x"), m.constant(0.3)))
+    path = save(m, m.node("Relu", m.node("Reshape", y, axes(m, 0, -1))), tmp_path / "m.onnx")
+    assert [type(node.op) for node in compare(path).graph][1:] == [Relu]
+
+
+def test_constants_are_folded(tmp_path: Path) -> None:
+    """A weight computed from constants, a shape put together from the input's own."""
+    m = ModelBuilder((3, 4, 6))
+    weight = m.node("Mul", m.node("Transpose", real(m, 5, 24), perm=[1, 0]), m.constant(0.5))
+    batch = m.node("Gather", m.node("Shape", "x"), axes(m, 0))
+    shape = m.node("Concat", batch, axes(m, -1), axis=0)
+    y = m.node("Gemm", m.node("Reshape", "x", shape), weight)
+    graph = compare(save(m, y, tmp_path / "m.onnx", rank=2)).graph
+    assert [type(node.op) for node in graph][1:] == [Reshape, Dense]
+
+
+@pytest.mark.parametrize("batch", [1, 4, "N", ""])
+def test_dynamic_and_fixed_batch(batch: int | str, tmp_path: Path) -> None:
+    m = ModelBuilder([batch, 4, 5, 5])
+    path = save(m, m.gemm(m.node("Flatten", m.conv("x", 4, 2)), 18, 3), tmp_path / "m.onnx")
+    compare(path, batch=1)
+    compare(path, batch=6)
+
+
+def test_double_precision(tmp_path: Path) -> None:
+    m = ModelBuilder(FLAT)
+    y = m.node("Gemm", "x", m.constant(m.rng.normal(0, 1, (6, 5)), np.float64), m.constant(np.ones(5), np.float64))
+    compare(save(m, y, tmp_path / "m.onnx", kind=onnx.TensorProto.DOUBLE))
+
+
+def test_initialisers_that_are_inputs_as_well(tmp_path: Path) -> None:
+    """Old exporters list weights among the inputs."""
+    m = ModelBuilder(FLAT)
+    weight = real(m, 6, 5)
+    path = save(m, m.node("Gemm", "x", weight), tmp_path / "m.onnx")
+    proto = onnx.load(str(path))
+    proto.graph.input.append(onnx.helper.make_tensor_value_info(weight, onnx.TensorProto.FLOAT, [6, 5]))
+    onnx.save(proto, str(path))
+    compare(path)
+
+
+def test_nodes_without_names(tmp_path: Path) -> None:
+    m = ModelBuilder(FLAT)
+    y = m.node("Add", m.node("Relu", "x"), m.node("Mul", "x", m.constant(2.0)))
+    for node in m.nodes:
+        node.name = ""
+    graph = compare(save(m, y, tmp_path / "m.onnx")).graph
+    assert [node.name for node in graph] == ["x", "relu1", "mul1", "add1"]
+    assert graph.of(Affine)[0].origin.tensor == "mul1"
