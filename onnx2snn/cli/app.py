@@ -8,9 +8,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from onnx2snn import __version__
 from onnx2snn.cli import backends, convert, demo, inspect, passes, simulate, verify
 from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.version import __version__
 
 app = typer.Typer(
     name="onnx2snn",

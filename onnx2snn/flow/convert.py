@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from onnx2snn import __version__
 from onnx2snn.analysis.calibration import maxima
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
@@ -22,6 +21,7 @@ from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
 from onnx2snn.reference import Run, settle_bound
+from onnx2snn.version import __version__
 
 Settle = int | Literal["auto"]
 CALIBRATION_BATCH = 64

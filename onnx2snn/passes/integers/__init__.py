@@ -1,0 +1,1 @@
+"""How pass make-integer rewrites each op: the walk, linear ops, neurons."""

@@ -1,0 +1,106 @@
+"""The walk of pass make-integer: a new graph beside the old one, and the lattice of every new node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from onnx2snn.analysis.lattice import Lattice, whole_ratios
+from onnx2snn.analysis.solve import Limits
+from onnx2snn.errors import located
+from onnx2snn.ir import Array, Graph, Node, Op, Shape
+from onnx2snn.ir.ops import Add, Affine, Neuron
+from onnx2snn.table import Table
+
+
+@dataclass(frozen=True)
+class Analog:
+    """A value that stays real because the input is."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sum of two branches with unequal scales, not yet added."""
+
+    names: tuple[str, str]
+    places: tuple[Lattice, Lattice]
+    node: Node
+
+
+Place = Lattice | Analog | Pair
+Rule = Callable[["Builder", Node, list[Place]], tuple[str, Place]]
+RULES: Table[Rule] = Table("pass make-integer")
+
+
+class Builder:
+    """Rewrites node after node through `RULES`; a rule returns the new node's name and its lattice.
+
+    steps: the most spikes of a neuron without upper bound.  limits: what thresholds may be.
+    """
+
+    def __init__(self, graph: Graph, notes: list[str], steps: int, limits: Limits) -> None:
+        self.old, self.notes, self.steps, self.limits = graph, notes, steps, limits
+        self.new = Graph(graph.name)
+        self.names: dict[str, str] = {}
+        self.places: dict[str, Place] = {}
+
+    def build(self) -> Graph:
+        """The new graph."""
+        for node in self.old:
+            with located(f"{node}"):
+                arriving = [self.places[source] for source in node.inputs]
+                moved = replace(node, inputs=tuple(self.names[source] for source in node.inputs))
+                if not isinstance(node.op, (Neuron, Add)):
+                    arriving, moved = self.settle_pairs(arriving, moved)
+                name, place = RULES[type(node.op)](self, moved, arriving)
+                self.names[node.name], self.places[node.name] = name, place
+        self.new.outputs = tuple(self.names[output] for output in self.old.outputs)
+        return self.new
+
+    def put(self, node: Node, op: Op) -> str:
+        """Adds `op` under the node's name, inputs and origin."""
+        return self.new.add(node.name, op, node.inputs, node.origin)
+
+    def shapes(self, node: Node) -> list[Shape]:
+        """Shapes of the inputs of a node."""
+        return [self.new.shape(source) for source in node.inputs]
+
+    def settle_pairs(self, arriving: list[Place], node: Node) -> tuple[list[Place], Node]:
+        """Adds pairs that something else than a neuron reads, with multipliers of 16 bits."""
+        inputs = list(node.inputs)
+        settled = list(arriving)
+        for slot, place in enumerate(arriving):
+            if isinstance(place, Pair):
+                if place.node.name not in self.new:
+                    self.notes.append(f"{place.node}: its branches have unequal scales; multipliers of 16 bits")
+                settled[slot], inputs[slot] = add_scaled(self, place, 16)
+        return settled, replace(node, inputs=tuple(inputs))
+
+
+def add_scaled(builder: Builder, pair: Pair, bits: int) -> tuple[Lattice, str]:
+    """The two branches, multiplied onto one lattice of the first unit / 2^bits, and added."""
+    first, second = pair.places
+    one, other = multipliers(pair, bits)
+    base = first.unit / one
+    if pair.node.name not in builder.new:
+        sources = [
+            builder.new.add(builder.new.fresh(f"{pair.node.name}.scale{i}"), Affine(scale=m), [name], pair.node.origin)
+            for i, (m, name) in enumerate(zip((one, other), pair.names, strict=True))
+        ]
+        builder.new.add(pair.node.name, Add(), sources, pair.node.origin)
+    low, high = first.low * one + second.low * other, first.high * one + second.high * other
+    return Lattice(base, np.asarray(low), np.asarray(high), pair.node.name), pair.node.name
+
+
+def multipliers(pair: Pair, bits: int) -> tuple[Array, Array]:
+    """Whole multipliers of both branches: exact where their ratio is one of small whole numbers."""
+    units = np.stack(np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit))
+    flat = units.reshape(2, -1)
+    columns = [whole_ratios(column) for column in flat.T]
+    if all(column is not None for column in columns):
+        whole = np.stack([c for c in columns if c is not None], axis=1).reshape(units.shape)
+        return whole[0], whole[1]
+    one = np.full(units.shape[1:], 1 << bits, np.int64)
+    return one, np.maximum(1, np.rint(units[1] / units[0] * (1 << bits)).astype(np.int64))

@@ -1,0 +1,113 @@
+"""Neurons in whole numbers: threshold and initial membrane solved for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from onnx2snn.analysis.breakpoints import Climb
+from onnx2snn.analysis.lattice import Lattice
+from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
+from onnx2snn.analysis.solve import solve
+from onnx2snn.ir import Array, Node, Shape
+from onnx2snn.ir.ops import STBIF, Encoder, Neuron
+from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
+
+ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
+WIDE = 1 << 50
+
+
+@RULES.rule(*Neuron.__subclasses__())
+def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Place]:
+    op, (place,) = node.op, arriving
+    assert isinstance(op, Neuron)
+    low, high = op.range
+    out = Lattice(np.asarray(op.value), np.asarray(low), np.asarray(builder.steps if high is None else high), node.name)
+    if isinstance(place, Analog):
+        return _analog_neuron(builder, node, op), out
+    if isinstance(place, Pair):
+        return _pair_neuron(builder, node, op, place), out
+    climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
+    found = solve(climb, builder.limits, tie_rule=isinstance(op, STBIF))
+    if not found.solved.all():
+        builder.notes.append(f"{node}: {(~found.solved).sum()} of {len(found.solved)} channels have no exact threshold")
+    neuron = integer_neuron(op, found.theta.reshape(shape), found.v0.reshape(shape), found.ties_even, found.shift)
+    return builder.put(node, neuron), out
+
+
+def climb_of(op: Neuron, unit: Array, low: Array, high: Array, bias: Array, steps: int) -> tuple[Climb, Shape]:
+    """The staircase that a real-valued neuron climbs over a lattice, channel by channel, and their shape."""
+    arrays = np.broadcast_arrays(unit, bias, op.theta, low, high)
+    shape = arrays[0].shape
+    unit_, offset, scale, low_, high_ = (a.reshape(-1) for a in arrays)
+    least, most = op.range
+    rounding = "half-even" if op.ties == "even" else "half-up"
+    climb = Climb(unit_, offset, scale, low_, high_, least, steps if most is None else most, rounding)
+    return climb, shape
+
+
+def integer_neuron(op: Neuron, theta: Array, v0: Array, ties_even: bool, shift: int) -> Neuron:
+    """The neuron with whole numbers: half a threshold stays the initial membrane, the rest of v0 is bias."""
+    start = theta // 2
+    ties = "even" if ties_even else "up"
+    return replace(op, theta=theta, v0=start, bias=v0 - start, value=np.asarray(1), shift=shift, ties=ties)
+
+
+def _analog_neuron(builder: Builder, node: Node, op: Neuron) -> str:
+    """A neuron behind the real-valued first synapse: its charge is read in units of theta / 2^16."""
+    step = op.theta / (1 << ANALOG_BITS)
+    fixed = Encoder(scale=step, lo=-WIDE, hi=WIDE, value=np.asarray(1))
+    source = builder.new.add(builder.new.fresh(f"{node.name}.fixed"), fixed, node.inputs, node.origin)
+    theta = np.full(op.theta.shape, 1 << ANALOG_BITS, np.int64)
+    v0 = np.rint(op.v0 / step).astype(np.int64) + np.rint(op.bias / step).astype(np.int64)
+    theta = np.broadcast_to(theta, np.broadcast_shapes(theta.shape, v0.shape))
+    neuron = integer_neuron(op, theta, v0, op.ties == "even" and isinstance(op, STBIF), 0)
+    return builder.new.add(node.name, neuron, [source], node.origin)
+
+
+def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
+    """Multipliers of the fewest bits for which every count of one branch leaves every breakpoint of the other."""
+    bits = next((b for b in range(4, 33, 4) if _pair_exact(builder, op, pair, b)), 24)
+    place, source = add_scaled(builder, pair, bits)
+    climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
+    theta, v0 = _rounded_pair(climb)
+    even = op.ties == "even" and isinstance(op, STBIF)
+    neuron = integer_neuron(op, theta.reshape(shape), v0.reshape(shape), even, 0)
+    return builder.new.add(node.name, neuron, [source], node.origin)
+
+
+def _rounded_pair(climb: Climb) -> tuple[Array, Array]:
+    theta = np.rint(climb.scale / climb.unit).astype(np.int64)
+    return theta, np.rint((climb.scale / 2 + climb.offset) / climb.unit).astype(np.int64)
+
+
+def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int) -> bool:
+    one, other = multipliers(pair, bits)
+    first, second = pair.places
+    whole, shape = climb_of(op, first.unit / one, first.low, first.high, op.bias, builder.steps)
+    theta, v0 = _rounded_pair(whole)
+    if builder.limits.theta < theta.max():
+        return False
+    if _reach(second) > _reach(first):
+        first, second, one, other = second, first, other, one
+    climb = _pair_climb(op, first, second, builder.steps)
+    m1, m2 = (np.broadcast_to(m, shape).reshape(-1) for m in (one, other))
+    table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
+    if climb.cases > MOST_CASES:
+        return bits >= 24
+    good, total, _ = check_pair(climb, table, stop_early=True)
+    return good == total
+
+
+def _pair_climb(op: Neuron, first: Lattice, second: Lattice, steps: int) -> PairClimb:
+    """The staircase of a real-valued neuron over two branches; the second is enumerated."""
+    arrays = np.broadcast_arrays(first.unit, op.bias, op.theta, second.unit)
+    shape = arrays[0].shape
+    climb, _ = climb_of(op, np.broadcast_to(first.unit, shape), first.low, first.high, op.bias, steps)
+    unit, low, high = (np.broadcast_to(a, shape).reshape(-1) for a in (second.unit, second.low, second.high))
+    return PairClimb(climb, unit, low, high)
+
+
+def _reach(place: Lattice) -> int:
+    return int(np.max(place.high) - np.min(place.low))
