@@ -14,8 +14,10 @@ from onnx2snn.backends.torch.rules import RULES
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Array, Graph, Op, Shape
 from onnx2snn.ir.op import op_fields
-from onnx2snn.ir.ops import Add, Concat, Input, Neuron
+from onnx2snn.ir.ops import Add, Concat, Input, Neuron, Readout, Reshape
 from onnx2snn.reference import settle_bound
+
+NUMBERLESS = (Input, Reshape, Readout)  #: take values in whatever number they come
 
 #: Public names of torch.nn.Module and of SpikingNet, and what the text of a network uses itself.
 TAKEN = """
@@ -37,7 +39,7 @@ class Layer:
 
     identifier: its Python name.  kind: its class in `runtime`, or `Input`.  inputs: identifiers.
     arrays: its tensors.  options: its other arguments where they are not the default.
-    number: the machine number of its whole numbers; None: real.  timed: whether it takes the clock.
+    number: the machine number of its whole numbers; None: real, or whatever comes.  timed: whether it takes the clock.
     name: of the population, where it is one.
     """
 
@@ -79,7 +81,7 @@ def lower(graph: Graph, steps: int, settle: int | None) -> Plan:
             inputs=tuple(names[source] for source in node.inputs),
             arrays={key: value for key, value in node.op.parameters().items() if isinstance(value, np.ndarray)},
             options=_options(node.op),
-            number=narrowest(bits[node.name]) if bits[node.name] else None,
+            number=narrowest(bits[node.name]) if bits[node.name] and not isinstance(node.op, NUMBERLESS) else None,
             timed=isinstance(node.op, (Add, Concat, Neuron)),
             name=node.name if isinstance(node.op, Neuron) else None,
             shape=graph.shape(node.name),

@@ -49,7 +49,7 @@ class Readout(nn.Module):
     scale: Tensor
     bias: Tensor
 
-    def __init__(self, *, scale: Tensor, bias: Tensor, number: Number = None) -> None:
+    def __init__(self, *, scale: Tensor, bias: Tensor) -> None:
         super().__init__()
         keep(self, "scale", scale, None)
         keep(self, "bias", bias, None, train=True)

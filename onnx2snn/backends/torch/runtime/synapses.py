@@ -126,8 +126,8 @@ class Affine(Synapse):
 class Reshape(Synapse):
     """The same numbers in row-major order under another shape."""
 
-    def __init__(self, *, shape: Shape, number: Number = None) -> None:
-        super().__init__(number)
+    def __init__(self, *, shape: Shape) -> None:
+        super().__init__()
         self.shape = shape
 
     def current(self, x: Tensor) -> Tensor:
