@@ -15,7 +15,8 @@ from onnx2snn.ir.ops import Quantise
 if TYPE_CHECKING:
     import onnx_ir
 
-RANGES = {"INT2": (-2, 1), "UINT2": (0, 3), "INT4": (-8, 7), "UINT4": (0, 15)}
+RANGES = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (2, 4, 8, 16)}
+RANGES |= {f"UINT{bits}": (0, 2**bits - 1) for bits in (2, 4, 8, 16)}
 
 
 @rule("QuantizeLinear")
@@ -33,7 +34,7 @@ def _dequantize(
     if attribute(node, "block_size", 0):
         raise ModelError("blocked quantisation is not supported; per tensor or per channel expected")
     steps = constant(scale, "scale").astype(np.float64)
-    zeros = np.zeros(()) if zero_point is None else constant(zero_point, "zero point")
+    zeros = np.zeros(steps.shape) if zero_point is None else constant(zero_point, "zero point")
     if isinstance(x, Constant):
         return _weights(x.array, steps, zeros, attribute(node, "axis", 1))
     if not isinstance(x, Codes):
@@ -63,20 +64,19 @@ def _grid(node: onnx_ir.Node, scale: Symbol, zero_point: Symbol | None) -> Grid:
     steps = constant(scale, "scale").astype(np.float64)
     if not (np.isfinite(steps) & (steps > 0)).all():
         raise ModelError(f"scale must be positive and finite, found {steps.min()}")
-    kind = node.outputs[0].dtype
-    zeros = np.zeros(steps.shape, np.uint8) if zero_point is None else constant(zero_point, "zero point")
-    name = kind.name if kind is not None and zero_point is None else _type_name(zeros)
-    if name in RANGES:
-        qmin, qmax = RANGES[name]
-    elif zeros.dtype.kind in "iu":
-        qmin, qmax = int(np.iinfo(zeros.dtype).min), int(np.iinfo(zeros.dtype).max)
-    else:
+    zeros = np.zeros(steps.shape) if zero_point is None else constant(zero_point, "zero point")
+    name = _declared_type(node) if zero_point is None else zeros.dtype.name.upper()
+    if name not in RANGES:
         raise ModelError(f"an integer type of 2 to 16 bits expected, found {name}")
+    qmin, qmax = RANGES[name]
     return Grid(steps, zeros.astype(np.int64), attribute(node, "axis", 1), qmin, qmax)
 
 
-def _type_name(zeros: Array) -> str:
-    return zeros.dtype.name.upper()
+def _declared_type(node: onnx_ir.Node) -> str:
+    """The type of the codes where no zero point shows it: `output_dtype` (from opset 21 on), or uint8."""
+    import onnx_ir
+
+    return onnx_ir.DataType(attribute(node, "output_dtype", 0) or onnx_ir.DataType.UINT8).name
 
 
 def _codes(values: Array, grid: Grid) -> Array:
