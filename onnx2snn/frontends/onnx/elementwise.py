@@ -123,7 +123,7 @@ def _flatten(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
     shape = reader.shape(source)
     if int(attribute(node, "axis", 1)) % (len(shape) + 1) != 1:
         raise ModelError(f"axis = 1 expected, found {attribute(node, 'axis')}")
-    return _to_shape(reader, source, [1, -1])
+    return _to_shape(reader, source, [0, -1])
 
 
 @rule("Reshape")
@@ -134,7 +134,7 @@ def _reshape(reader: Reader, node: onnx_ir.Node, x: Symbol, shape: Symbol) -> Sy
 @rule("Squeeze", "Unsqueeze")
 def _squeeze(reader: Reader, node: onnx_ir.Node, x: Symbol, axes: Symbol | None = None) -> Symbol:
     source = feature(x)
-    shape = (1, *reader.shape(source))
+    shape = (0, *reader.shape(source))
     given = attribute(node, "axes") if axes is None else constant(axes, "axes").tolist()
     if given is None:
         raise ModelError("axes expected, found none")
@@ -151,5 +151,5 @@ def _squeeze(reader: Reader, node: onnx_ir.Node, x: Symbol, axes: Symbol | None 
 
 def _to_shape(reader: Reader, source: Feature, target: list[int]) -> Feature:
     shape = reader.shape(source)
-    made = reshaped(target, shape)
+    made = reshaped(target, shape, reader.batch)
     return source if made == shape else reader.add(Reshape(shape=made), source)

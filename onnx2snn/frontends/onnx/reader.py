@@ -115,6 +115,7 @@ class Reader:
         self.graph = Graph()
         self.symbols: dict[onnx_ir.Value, Symbol] = {}
         self.node: onnx_ir.Node | None = None
+        self.batch: int | None = None  #: number of samples, where the model fixes it
 
     def read(self, name: str) -> Reading:
         """Reads the whole graph."""
@@ -122,7 +123,7 @@ class Reader:
         self._input()
         for value in self.model.graph.initializers.values():
             if value.const_value is not None:
-                self.symbols[value] = Constant(value.const_value.numpy())
+                self.symbols[value] = Constant(_numbers(value.const_value))
         records = [self._node(node) for node in self.model.graph]
         self._output()
         return Reading(self.graph, tuple(records))
@@ -145,6 +146,7 @@ class Reader:
         (value,) = inputs
         with located(f"input {value.name!r}"):
             shape = _static_shape(value)
+            self.batch = _fixed_batch(value)
             if value.dtype is None or value.dtype.name not in ("FLOAT", "FLOAT16", "DOUBLE"):
                 raise ModelError(f"floating-point input expected, found {value.dtype}")
         name = self.graph.add(
@@ -192,6 +194,19 @@ def _static_shape(value: onnx_ir.Value) -> Shape:
             f"fixed sizes after the batch axis expected, found {value.shape}; export with a fixed input size"
         )
     return tuple(int(size) for size in sizes)  # type: ignore[arg-type]
+
+
+def _numbers(tensor: onnx_ir.TensorProtocol) -> Array:
+    try:
+        return tensor.numpy()
+    except (ValueError, OSError) as error:  # external data is read only now
+        raise ModelError(f"tensor {tensor.name!r} cannot be read: {error}") from None
+
+
+def _fixed_batch(value: onnx_ir.Value) -> int | None:
+    assert value.shape is not None
+    size = value.shape[0]
+    return size if isinstance(size, int) else None
 
 
 def _clean(name: str) -> str:

@@ -97,10 +97,13 @@ def _whole_average(reader: Reader, source: Feature) -> Feature:
     return reader.add(pool, source)
 
 
-def reshaped(target: list[int], shape: Shape) -> Shape:
-    """The feature shape that an ONNX Reshape to `target` gives, the batch axis in front kept."""
-    if len(target) < 2:
-        raise ModelError(f"a shape that keeps the batch axis expected, found {target}")
+def reshaped(target: list[int], shape: Shape, batch: int | None) -> Shape:
+    """The feature shape that an ONNX Reshape to `target` gives, the batch axis in front kept.
+
+    batch: the number of samples, where the model fixes it.
+    """
+    if len(target) < 2 or target[0] not in (0, -1, batch):
+        raise ModelError(f"a shape that keeps the batch axis of {batch or 'any'} samples expected, found {target}")
     sizes = [shape[i] if n == 0 and i < len(shape) else n for i, n in enumerate(target[1:])]
     known = int(np.prod([n for n in sizes if n > 0]))
     total = int(np.prod(shape))
