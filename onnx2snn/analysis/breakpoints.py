@@ -14,7 +14,7 @@ import numpy as np
 from onnx2snn.ir import Array
 from onnx2snn.ir.ops import Rounding
 
-DOUBT = 1e-6  #: nearer than this to a whole number, float64 does not decide
+DOUBT = 1e-9  #: nearer than this, of their size, to a whole number, float64 does not decide
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def breakpoints(
     if np.abs(place).max(initial=0) > 2**52:
         raise OverflowError("breakpoints beyond 2^52")
     result = np.ceil(place).astype(np.int64)
-    margin = DOUBT * np.maximum(1.0, np.abs(constant))
+    margin = DOUBT * (1.0 + np.abs(constant) + np.abs(place))
     for row, column in zip(*np.nonzero(np.abs(place - np.rint(place)) < margin), strict=True):
         fixed = Fraction(float(offset[row])) + Fraction(float(other[row])) * count
         k = int(counts[column])

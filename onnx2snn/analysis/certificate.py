@@ -83,7 +83,7 @@ class _Judge:
         self.reference, self.network, self.steps = _coarsened(reference, self.coarse, steps), network, steps
         self.places: Places = lattices(self.reference)
         self.ranges: Places = lattices(network, steps)
-        self.links = Follower(self.reference, network).links()
+        self.links = Follower(self.reference, network, self.places).links()
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
     def verdict(self, node: Node) -> Verdict:
@@ -154,7 +154,7 @@ class _Judge:
         assert isinstance(places[1], Lattice)
         order = sorted((0, 1), key=lambda i: -_reach(places[i]))
         first, second = (places[i] for i in order)
-        m1, m2 = (link.multipliers[i] for i in order)
+        m1, m2 = (link.multipliers[i] << op.shift for i in order)
         assert isinstance(first, Lattice)
         assert isinstance(second, Lattice)
         shape = np.broadcast_shapes(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from onnx2snn.analysis.lattice import Lattice, NoLattice, lattices
+from onnx2snn.analysis.lattice import Lattice, NoLattice, Places
 from onnx2snn.ir import Array, Graph, Node, Op, same
 from onnx2snn.ir.ops import Add, Affine, Conv, Dense, Encoder, Input, Neuron, Readout
 
@@ -33,9 +33,8 @@ class Link:
 class Follower:
     """Walks a spiking graph beside the graph of staircases it was made from; nodes match by name."""
 
-    def __init__(self, reference: Graph, network: Graph) -> None:
-        self.reference, self.network = reference, network
-        self.places = lattices(reference)
+    def __init__(self, reference: Graph, network: Graph, places: Places) -> None:
+        self.reference, self.network, self.places = reference, network, places
         self.found: dict[str, Link] = {}
 
     def links(self) -> dict[str, Link]:

@@ -116,8 +116,7 @@ def _weighted(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place
     unit = _uniform_input(op, source.unit, shape)
     if unit is None:
         return NoLattice("its input channels have unequal scales")
-    bare = replace(op, scale=None, bias=None)
-    low, high = interval(bare, source.low, source.high, shape)
+    low, high = interval(op, source.low, source.high, shape)
     scale = np.ones(len(op.weight)) if op.scale is None else op.scale
     column = (-1,) + (1,) * (op.weight.ndim - 2) if isinstance(op, Conv) else (-1,)
     return Lattice(unit * scale.reshape(column), low, high, node.name)
@@ -133,13 +132,23 @@ def _uniform_input(op: Conv | Dense, unit: Array, shape: Shape) -> Array | None:
 
 
 def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[Array, Array]:
-    """Least and greatest output of integer weights for inputs in [low, high], per channel."""
-    plus, minus = replace(op, weight=np.maximum(op.weight, 0)), replace(op, weight=np.minimum(op.weight, 0))
-    lows, highs = full(np.asarray(low, np.int64), shape), full(np.asarray(high, np.int64), shape)
-    least = (apply(plus, lows) + apply(minus, highs))[0]
-    most = (apply(plus, highs) + apply(minus, lows))[0]
-    axes = tuple(range(1, least.ndim)) if isinstance(op, Conv) else ()
-    return least.min(axis=axes, keepdims=True), most.max(axis=axes, keepdims=True)
+    """Least and greatest output of integer weights for inputs in [low, high], per channel.
+
+    Zero lies in the range of every input (a silent neuron, padding), so no place sees more than the whole kernel.
+    """
+    axes = tuple(range(1, len(shape))) if isinstance(op, Conv) else tuple(range(len(shape) - 1))
+    least = np.minimum(np.broadcast_to(low, shape).min(axis=axes), 0)
+    most = np.maximum(np.broadcast_to(high, shape).max(axis=axes), 0)
+    weight = op.weight.astype(np.int64).reshape(*op.weight.shape[:2], -1)
+    plus, minus = np.maximum(weight, 0).sum(axis=2), np.minimum(weight, 0).sum(axis=2)
+    groups = op.groups if isinstance(op, Conv) else 1
+    ends = [e.reshape(groups, 1, -1) for e in (least, most)]
+    plus, minus = (w.reshape(groups, len(weight) // groups, -1) for w in (plus, minus))
+    column = (-1,) + (1,) * len(axes) if isinstance(op, Conv) else (-1,)
+    return (
+        (plus * ends[0] + minus * ends[1]).sum(axis=2).reshape(column),
+        (plus * ends[1] + minus * ends[0]).sum(axis=2).reshape(column),
+    )
 
 
 @LATTICE.rule(Affine)

@@ -13,7 +13,7 @@ import numpy as np
 from onnx2snn.analysis.breakpoints import Climb, breakpoints, count_error, proven
 from onnx2snn.ir import Array
 
-MOST_CASES = 1 << 26  #: breakpoints to compare before a proof by enumeration is given up
+MOST_CASES = 1 << 28  #: breakpoints to compare before a proof by enumeration is given up
 
 
 @dataclass(frozen=True)

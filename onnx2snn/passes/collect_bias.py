@@ -59,8 +59,18 @@ def _constant(graph: Graph, node: Node, constants: dict[str, Array]) -> Array:
         if any(size != 1 for size in arriving[0].shape[1:]):
             raise PassError("a constant that varies within a channel reaches a max-pool; move the shift behind it")
         return arriving[0]
+    if not any(a.any() for a in arriving):
+        return _own(node.op, len(graph.shape(node.name)))
     full = [np.broadcast_to(a, graph.shape(s))[None] for a, s in zip(arriving, node.inputs, strict=True)]
     return _small(apply(node.op, *full)[0])
+
+
+def _own(op: Op, rank: int) -> Array:
+    """The constant that an op adds by itself, with all `rank` axes of its output."""
+    if isinstance(op, Conv) and op.bias is not None:
+        return op.bias.reshape(-1, *(1,) * (rank - 1))
+    found = op.bias if isinstance(op, Dense) else op.shift if isinstance(op, Affine) else None
+    return np.zeros(()) if found is None else found.reshape((1,) * (rank - found.ndim) + found.shape)
 
 
 def _small(array: Array) -> Array:

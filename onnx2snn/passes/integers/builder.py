@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Builder:
 
 
 def add_scaled(builder: Builder, pair: Pair, bits: int) -> tuple[Lattice, str]:
-    """The two branches, multiplied onto one lattice of the first unit / 2^bits, and added."""
+    """The two branches, multiplied onto one lattice by whole numbers, and added."""
     first, second = pair.places
     one, other = multipliers(pair, bits)
     base = first.unit / one
@@ -95,12 +96,21 @@ def add_scaled(builder: Builder, pair: Pair, bits: int) -> tuple[Lattice, str]:
 
 
 def multipliers(pair: Pair, bits: int) -> tuple[Array, Array]:
-    """Whole multipliers of both branches: exact where their ratio is one of small whole numbers."""
+    """Whole multipliers of both branches, the first of at most `bits` bits.
+
+    Exact where their ratio is one of small whole numbers; else the nearest fraction, whose error is below 2^-2 bits.
+    """
     units = np.stack(np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit))
     flat = units.reshape(2, -1)
     columns = [whole_ratios(column) for column in flat.T]
     if all(column is not None for column in columns):
         whole = np.stack([c for c in columns if c is not None], axis=1).reshape(units.shape)
         return whole[0], whole[1]
-    one = np.full(units.shape[1:], 1 << bits, np.int64)
-    return one, np.maximum(1, np.rint(units[1] / units[0] * (1 << bits)).astype(np.int64))
+    near = [Fraction(float(b / a)).limit_denominator(1 << bits) for a, b in flat.T]
+    one, other = (np.array(n, np.int64).reshape(units.shape[1:]) for n in zip(*map(_ends, near), strict=True))
+    return one, other
+
+
+def _ends(ratio: Fraction) -> tuple[int, int]:
+    """The multipliers whose ratio is the nearest fraction; neither may be zero."""
+    return ratio.denominator, max(1, ratio.numerator)

@@ -16,6 +16,7 @@ from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place
 
 ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
 WIDE = 1 << 50
+PAIR_BITS = 20  #: most bits of the multipliers of two branches with unequal scales
 
 
 @RULES.rule(*Neuron.__subclasses__())
@@ -67,35 +68,40 @@ def _analog_neuron(builder: Builder, node: Node, op: Neuron) -> str:
 
 
 def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
-    """Multipliers of the fewest bits for which every count of one branch leaves every breakpoint of the other."""
-    bits = next((b for b in range(4, 33, 4) if _pair_exact(builder, op, pair, b)), 24)
+    """Multipliers of the fewest bits for which every count of one branch leaves every breakpoint of the other.
+
+    Threshold and membrane have as many fractional bits as the multipliers have bits.
+    """
+    bits = next((b for b in range(4, PAIR_BITS + 1, 4) if _pair_exact(builder, op, pair, b)), PAIR_BITS)
     place, source = add_scaled(builder, pair, bits)
     climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
-    theta, v0 = _rounded_pair(climb)
+    theta, v0 = _rounded_pair(climb, bits)
     even = op.ties == "even" and isinstance(op, STBIF)
-    neuron = integer_neuron(op, theta.reshape(shape), v0.reshape(shape), even, 0)
+    neuron = integer_neuron(op, theta.reshape(shape), v0.reshape(shape), even, bits)
     return builder.new.add(node.name, neuron, [source], node.origin)
 
 
-def _rounded_pair(climb: Climb) -> tuple[Array, Array]:
-    theta = np.rint(climb.scale / climb.unit).astype(np.int64)
-    return theta, np.rint((climb.scale / 2 + climb.offset) / climb.unit).astype(np.int64)
+def _rounded_pair(climb: Climb, bits: int) -> tuple[Array, Array]:
+    grid = (1 << bits) / climb.unit
+    return np.rint(climb.scale * grid).astype(np.int64), np.rint((climb.scale / 2 + climb.offset) * grid).astype(
+        np.int64
+    )
 
 
 def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int) -> bool:
     one, other = multipliers(pair, bits)
     first, second = pair.places
     whole, shape = climb_of(op, first.unit / one, first.low, first.high, op.bias, builder.steps)
-    theta, v0 = _rounded_pair(whole)
+    theta, v0 = _rounded_pair(whole, bits)
     if builder.limits.theta < theta.max():
         return False
     if _reach(second) > _reach(first):
         first, second, one, other = second, first, other, one
     climb = _pair_climb(op, first, second, builder.steps)
-    m1, m2 = (np.broadcast_to(m, shape).reshape(-1) for m in (one, other))
-    table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
     if climb.cases > MOST_CASES:
-        return bits >= 24
+        return bits == PAIR_BITS
+    m1, m2 = (np.broadcast_to(m << bits, shape).reshape(-1) for m in (one, other))
+    table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
     good, total, _ = check_pair(climb, table, stop_early=True)
     return good == total
 
