@@ -16,7 +16,7 @@ from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place
 
 ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
 WIDE = 1 << 50
-PAIR_BITS = 20  #: most bits of the multipliers of two branches with unequal scales
+PAIR_BITS = (4, 8, 12, 16, 20)  #: of the multipliers of two branches with unequal scales; tried in turn
 
 
 @RULES.rule(*Neuron.__subclasses__())
@@ -72,7 +72,7 @@ def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
 
     Threshold and membrane have as many fractional bits as the multipliers have bits.
     """
-    bits = next((b for b in range(4, PAIR_BITS + 1, 4) if _pair_exact(builder, op, pair, b)), PAIR_BITS)
+    bits = next((b for b in PAIR_BITS if _pair_exact(builder, op, pair, b)), PAIR_BITS[-1])
     place, source = add_scaled(builder, pair, bits)
     climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
     theta, v0 = _rounded_pair(climb, bits)
@@ -99,7 +99,7 @@ def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int) -> bool:
         first, second, one, other = second, first, other, one
     climb = _pair_climb(op, first, second, builder.steps)
     if climb.cases > MOST_CASES:
-        return bits == PAIR_BITS
+        return bits == PAIR_BITS[-1]
     m1, m2 = (np.broadcast_to(m << bits, shape).reshape(-1) for m in (one, other))
     table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
     good, total, _ = check_pair(climb, table, stop_early=True)
