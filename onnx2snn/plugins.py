@@ -48,11 +48,12 @@ def load_backend(name: str) -> Backend:
         raise PluginError(plugin.problem)
     try:
         kind = points[0].load()
+        backend = kind() if isinstance(kind, type) and issubclass(kind, Backend) else None
     except Exception as error:
         raise _not_loaded(plugin, error) from error
-    if not (isinstance(kind, type) and issubclass(kind, Backend)):
+    if backend is None:
         raise PluginError(f"backend {name!r} of {plugin.package}: {plugin.target} is no Backend class")
-    return kind()
+    return backend
 
 
 def _described(point: EntryPoint, points: list[EntryPoint]) -> Plugin:
