@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,6 @@ class Tally:
     correct: int = 0
     agree: int = 0
     steps: int = 0
-    seconds: float = 0.0
     spikes: dict[str, int] = field(default_factory=dict)
     equal: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -82,10 +80,8 @@ def measure(model: Path, x: Array, y: Array) -> dict[str, Any]:
         ann += int((answers == labels).sum())
         runs = {}
         for key, simulator in simulators.items():
-            start = time.perf_counter()
             run = runs[key] = simulator.run(images)
             tally = tallies[key]
-            tally.seconds += time.perf_counter() - start
             found = run.output.argmax(axis=1)
             tally.correct += int((found == labels).sum())
             tally.agree += int((found == answers).sum())
@@ -121,7 +117,6 @@ def _row(code: str, arithmetic: str, tally: Tally, samples: int) -> dict[str, An
         "equal_counts": {name: f"{tally.equal[name]} of {tally.counts[name]}" for name in tally.counts},
         "equal_share": {name: tally.equal[name] / tally.counts[name] for name in tally.counts},
         "spikes_per_sample": sum(tally.spikes.values()) / samples,
-        "simulation_seconds": round(tally.seconds, 1),
     }
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/speed.py --model runs/mnist/model.onnx --data runs/mnist/test.npz
 
-writes benchmarks/results/speed.json. Batches of 1 and 64, code st-bif, interleaved, medians; the peak memory of a process
-that simulates all images stands beside it.
+writes benchmarks/results/speed.json. Batches of 1 and 64, code st-bif, interleaved, medians; the peak memory of a
+process that simulates all images stands beside it.
 """
 
 from __future__ import annotations

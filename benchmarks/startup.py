@@ -15,13 +15,14 @@ from pathlib import Path
 from interleaved import ratios
 
 RESULT = Path(__file__).parent / "results" / "startup.json"
+CALL = "import sys; sys.argv = ['onnx2snn', '{}']; from onnx2snn.cli.app import main; main()"
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import onnx2snn": ["-c", "import onnx2snn"],
-    "onnx2snn --help": ["-c", "import sys; sys.argv = ['onnx2snn', '--help']; from onnx2snn.cli.app import main; main()"],
+    "onnx2snn --help": ["-c", CALL.format("--help")],
     "import numpy": ["-c", "import numpy"],
     "import onnx, onnxruntime": ["-c", "import onnx, onnxruntime"],
-    "onnx2snn demo": ["-c", "import sys; sys.argv = ['onnx2snn', 'demo']; from onnx2snn.cli.app import main; main()"],
+    "onnx2snn demo": ["-c", CALL.format("demo")],
 }
 
 

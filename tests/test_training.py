@@ -54,9 +54,7 @@ def one_thread() -> Iterator[None]:
 def with_step(quantiser: Quantiser, *steps: float) -> Quantiser:
     """The quantiser as if a first batch had set these steps."""
     shape = quantiser.raw.shape
-    quantiser.load_state_dict(
-        {"raw": torch.tensor(steps).reshape(shape), "started": torch.tensor(True)}, strict=True
-    )
+    quantiser.load_state_dict({"raw": torch.tensor(steps).reshape(shape), "started": torch.tensor(True)}, strict=True)
     return quantiser
 
 
@@ -160,9 +158,7 @@ def network(bits: int = 4) -> nn.Sequential:
             pool1=nn.MaxPool2d(3, stride=2, padding=1),
             block=nn.Sequential(
                 OrderedDict(
-                    conv=QuantConv2d(
-                        6, 4, (3, 2), stride=(1, 2), padding=(1, 0), groups=2, bias=False, bits=bits
-                    ),
+                    conv=QuantConv2d(6, 4, (3, 2), stride=(1, 2), padding=(1, 0), groups=2, bias=False, bits=bits),
                     act=LearnedStepActivation(8),
                 )
             ),
@@ -210,9 +206,7 @@ def onnx_codes(path: Path, x: np.ndarray) -> dict[str, np.ndarray]:
     weights = {constant.name for constant in model.graph.initializer}
     nodes = [n for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] not in weights]
     for node in nodes:
-        model.graph.output.append(
-            onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.UINT8, None)
-        )
+        model.graph.output.append(onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.UINT8, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     values = session.run([node.input[0] for node in nodes], {"input": x})
     paths = [node.name.removeprefix("/").rsplit("/", 1)[0].replace("/", ".") for node in nodes]

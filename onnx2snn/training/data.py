@@ -68,9 +68,7 @@ def read_idx(path: Path) -> np.ndarray:
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f"{path}: expected a gzipped IDX file, found {error}") from error
     if len(values) != count:
-        raise DataError(
-            f"{path}: expected {count} values, found {'more' if len(values) > count else len(values)}"
-        )
+        raise DataError(f"{path}: expected {count} values, found {'more' if len(values) > count else len(values)}")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 

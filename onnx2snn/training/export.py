@@ -157,9 +157,7 @@ def _maxpool(writer: Writer, path: str, module: nn.MaxPool2d, x: str) -> str:
 @EXPORTS.rule(nn.AvgPool2d)
 def _avgpool(writer: Writer, path: str, module: nn.AvgPool2d, x: str) -> str:
     _require(not module.ceil_mode and module.divisor_override is None, "no ceil_mode and no divisor_override")
-    return writer.node(
-        "AveragePool", path, x, **_window(module), count_include_pad=int(module.count_include_pad)
-    )
+    return writer.node("AveragePool", path, x, **_window(module), count_include_pad=int(module.count_include_pad))
 
 
 def _window(module: nn.MaxPool2d | nn.AvgPool2d) -> dict[str, list[int]]:

@@ -32,9 +32,7 @@ class Recipe:
     seed: int = 42
 
 
-def fit(
-    model: nn.Module, x: np.ndarray, y: np.ndarray, recipe: Recipe, after_epoch: Callable[[int], None]
-) -> None:
+def fit(model: nn.Module, x: np.ndarray, y: np.ndarray, recipe: Recipe, after_epoch: Callable[[int], None]) -> None:
     """Trains `model` in place on images x (N, C, H, W) in [0, 1] and classes y (N,).
 
     `after_epoch(epoch)` is called with the epochs done so far. Cross-entropy; the random numbers come from

@@ -52,9 +52,7 @@ class Writer:
             self.constants,
         )
         opsets = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(
-            graph, producer_name="onnx2snn", opset_imports=opsets, ir_version=IR_VERSION
-        )
+        model = helper.make_model(graph, producer_name="onnx2snn", opset_imports=opsets, ir_version=IR_VERSION)
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
         onnx.checker.check_model(model, full_check=True)
         return model
