@@ -38,15 +38,23 @@ class NirBackend(Backend):
         _nir().write(str(folder / FILE), self._graph(network))
 
     def audit(self, network: Network, folder: Path) -> list[str]:
-        """Reads the file back and compares nodes, edges and every array with what the network gives."""
-        found, expected = _nir().read(str(folder / FILE)), self._graph(network)
+        """Reads the file back and compares nodes, edges and every number and word with what the network gives."""
+        expected = self._graph(network)
+        try:
+            found = _nir().read(str(folder / FILE))
+        except Exception as error:  # noqa: BLE001  whatever a library says of a broken file becomes one line
+            return [f"{FILE}: cannot be read: {type(error).__name__}: {str(error).partition(chr(10))[0]}"]
         problems: list[str] = []
         if sorted(found.edges) != sorted(expected.edges):
             problems.append(f"{FILE}: its edges are not the network's")
+        if found.nodes.keys() - expected.nodes.keys():
+            problems.append(f"{FILE}: it has nodes that the network has not")
+        if _content(found.metadata) != _content(expected.metadata):
+            problems.append(f"{FILE}: its metadata are not the network's")
         for name, node in expected.nodes.items():
-            if name not in found.nodes or type(found.nodes[name]) is not type(node):
+            if type(found.nodes.get(name)) is not type(node):
                 problems.append(f"{FILE}: node {name} is missing or of another type")
-            elif not _same(found.nodes[name], node):
+            elif _content(vars(found.nodes[name])) != _content(vars(node)):
                 problems.append(f"{FILE}: the numbers of node {name} are not the network's")
         return problems
 
@@ -65,19 +73,16 @@ def _nir() -> Any:
     return nir
 
 
-def _same(found: Any, expected: Any) -> bool:
-    ours, theirs = _arrays(expected.__dict__), _arrays(found.__dict__)
-    return ours.keys() <= theirs.keys() and all(np.array_equal(theirs[key], value) for key, value in ours.items())
-
-
-def _arrays(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Numbers and arrays of a node, its metadata included."""
+def _content(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Numbers (as lists) and words of a node by field, its metadata included."""
     found: dict[str, Any] = {}
     for key, value in fields.items():
         if isinstance(value, dict):
-            found.update(_arrays(value, f"{prefix}{key}."))
-        elif isinstance(value, (int, float, tuple, np.ndarray, np.generic)):
-            found[prefix + key] = np.asarray(value)
+            found.update(_content(value, f"{prefix}{key}."))
+        elif isinstance(value, (str, bytes)):
+            found[prefix + key] = value.decode() if isinstance(value, bytes) else value
+        elif value is not None:
+            found[prefix + key] = np.asarray(value).tolist()
     return found
 
 

@@ -1,11 +1,27 @@
-"""Where biases go in a format whose neurons have none."""
+"""What has to be known of a graph before it is said in NIR: what lies outside, and where biases go."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Add, Conv, Dense, Neuron, Readout
+from onnx2snn.ir.ops import Add, Conv, Dense, Encoder, Neuron, Readout
+
+
+def before_the_encoder(graph: Graph) -> frozenset[str]:
+    """Names of the nodes that only an encoder depends on: the sender's work, no part of the NIR graph."""
+    outside: set[str] = set()
+    for node in reversed(list(graph)):
+        readers = graph.consumers(node.name)
+        if readers and all(isinstance(reader.op, Encoder) or reader.name in outside for reader in readers):
+            outside.add(node.name)
+    return frozenset(outside)
+
+
+def said(graph: Graph) -> tuple[Node, ...]:
+    """The nodes that become a NIR graph, in topological order."""
+    outside = before_the_encoder(graph)
+    return tuple(node for node in graph if node.name not in outside)
 
 
 def bias_homes(graph: Graph) -> dict[str, tuple[str, Array]]:

@@ -6,40 +6,67 @@ from collections.abc import Iterator
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import DesignRule
-from onnx2snn.backends.nir.homes import bias_homes
-from onnx2snn.ir.ops import Affine, Concat, Conv, Dense, MaxPool, Reshape, SumPool
+from onnx2snn.backends.nir.homes import bias_homes, said
+from onnx2snn.ir import Node, Op
+from onnx2snn.ir.ops import Affine, Concat, Conv, Dense, Encoder, Input, MaxPool, Reshape, SumPool
+
+
+def _nodes(network: Network, *kinds: type[Op]) -> Iterator[Node]:
+    return (node for node in said(network.graph) if isinstance(node.op, kinds))
+
+
+def no_settle_steps(network: Network) -> Iterator[str]:
+    """A NIR bias is there at every step; ours ends with the inject steps."""
+    settle = network.schedule.settle
+    if settle != 0 and network.neurons:
+        yield f"{'auto' if settle is None else settle} settle steps asked for, in which NIR's biases would go on"
+
+
+def one_way_in(network: Network) -> Iterator[str]:
+    """The input is encoded in one way, or not at all."""
+    ways = [node.name for node in _nodes(network, Input, Encoder)]
+    if len(ways) != 1:
+        yield f"the input goes in as {', '.join(ways)}; one encoding expected"
 
 
 def no_max_pool(network: Network) -> Iterator[str]:
     """NIR has no maximum."""
-    for node in network.graph.of(MaxPool):
+    for node in _nodes(network, MaxPool):
         yield f"{node}: NIR has no max-pool; train with average pooling or strides"
 
 
 def no_concat(network: Network) -> Iterator[str]:
     """NIR has no concatenation."""
-    for node in network.graph.of(Concat):
+    for node in _nodes(network, Concat):
         yield f"{node}: NIR has no concatenation"
 
 
 def reshapes_only_flatten(network: Network) -> Iterator[str]:
     """NIR has no reshape but flattening."""
-    for node in network.graph.of(Reshape):
+    for node in _nodes(network, Reshape):
         if len(network.graph.shape(node.name)) != 1:
             yield f"{node}: NIR can only flatten, shape {network.graph.shape(node.name)} asked for"
 
 
 def one_or_two_spatial_axes(network: Network) -> Iterator[str]:
     """NIR convolves over one or two axes, and sum-pools over two."""
-    for node in network.graph.of(Conv, SumPool):
+    for node in _nodes(network, Conv, SumPool):
         axes = len(network.graph.shape(node.name)) - 1
         if axes not in ((1, 2) if isinstance(node.op, Conv) else (2,)):
             yield f"{node}: {axes} spatial axes"
 
 
+def square_kernels(network: Network) -> Iterator[str]:
+    """Readers infer both output sizes of a Conv2d from the first size of its kernel."""
+    for node in _nodes(network, Conv):
+        kernel = node.op.kernel if isinstance(node.op, Conv) else ()
+        if len(set(kernel)) > 1:
+            yield f"{node}: a square kernel expected, found {kernel}"
+
+
 def symmetric_padding(network: Network) -> Iterator[str]:
     """NIR pads both ends alike."""
-    for node in network.graph.of(Conv, SumPool):
+    for node in _nodes(network, Conv, SumPool):
         pads = node.op.pads if isinstance(node.op, (Conv, SumPool)) else ()
         if pads[: len(pads) // 2] != pads[len(pads) // 2 :]:
             yield f"{node}: pads {pads} differ between begin and end"
@@ -47,9 +74,17 @@ def symmetric_padding(network: Network) -> Iterator[str]:
 
 def plain_sum_pools(network: Network) -> Iterator[str]:
     """NIR sum-pools have no dilation."""
-    for node in network.graph.of(SumPool):
+    for node in _nodes(network, SumPool):
         if isinstance(node.op, SumPool) and set(node.op.dilations) != {1}:
             yield f"{node}: dilation {node.op.dilations}"
+
+
+def flat_matrix_products(network: Network) -> Iterator[str]:
+    """NIR multiplies a matrix with a vector."""
+    for node in _nodes(network, Dense):
+        shape = network.graph.shape(node.inputs[0])
+        if len(shape) != 1:
+            yield f"{node}: flat features expected, found {shape}"
 
 
 def biases_have_a_home(network: Network) -> Iterator[str]:
@@ -60,36 +95,24 @@ def biases_have_a_home(network: Network) -> Iterator[str]:
             yield f"{network.graph[name]}: no convolution or dense layer before it can carry its bias"
 
 
-def scales_within_a_channel(network: Network) -> Iterator[str]:
-    """What a spike is worth must go into the weights that read it."""
-    for node in network.graph.of(Affine):
-        scale = node.op.scale if isinstance(node.op, Affine) else None
-        readers = network.graph.consumers(node.name)
-        if scale is not None and scale.size > 1 and any(isinstance(r.op, (Conv, Dense)) for r in readers):
-            if (
-                isinstance(readers[0].op, Conv)
-                and all(size == 1 for size in scale.shape[1:])
-                and readers[0].op.groups == 1
-            ):
-                continue
-            yield f"{node}: its scales cannot go into {readers[0].name}"
-
-
 def no_constants_between(network: Network) -> Iterator[str]:
     """Only neurons and readouts may carry constants."""
-    for node in network.graph.of(Affine):
+    for node in _nodes(network, Affine):
         if isinstance(node.op, Affine) and node.op.shift is not None:
             yield f"{node}: a constant between layers"
 
 
 RULES: tuple[DesignRule, ...] = (
+    no_settle_steps,
+    one_way_in,
     no_max_pool,
     no_concat,
     reshapes_only_flatten,
     one_or_two_spatial_axes,
+    square_kernels,
     symmetric_padding,
     plain_sum_pools,
+    flat_matrix_products,
     biases_have_a_home,
-    scales_within_a_channel,
     no_constants_between,
 )
