@@ -47,6 +47,7 @@ def networks(
     dyadic: bool | None = None,
     branches: bool = True,
     quantised_input: bool = True,
+    plain: bool = False,
     blocks: int = 3,
 ) -> Graph:
     """Networks of ANN ops: quantised weighted layers with BatchNorm, pools, residual adds and concats.
@@ -54,16 +55,17 @@ def networks(
     As from a frontend, every node names as its origin the tensor that holds its value, here itself.
 
     dyadic: the kind of numbers; None: either.  branches: whether adds and concats may occur.
+    plain: only what most targets have: square kernels, even padding, average pools, no concats or negative counts.
     blocks: the most quantised layers before the head.
     """
     numbers = Numbers(draw(st.integers(0, 2**32 - 1)), draw(st.booleans()) if dyadic is None else dyadic)
-    maker = _Maker(draw, numbers, draw(st.sampled_from([(3,), (2, 6), (1, 6, 6), (2, 4, 5)])))
+    maker = _Maker(draw, numbers, draw(st.sampled_from([(3,), (2, 6), (1, 6, 6), (2, 4, 5)])), plain)
     if quantised_input:
         maker.quantise(signed=draw(st.booleans()))
+    kinds = [maker.layer, maker.residual, maker.concat][: 1 if not branches else 2 if plain else 3]
     for _ in range(draw(st.integers(1, blocks))):
-        kinds = [maker.layer, maker.residual, maker.concat] if branches else [maker.layer]
         draw(st.sampled_from(kinds))()
-        if len(maker.shape) > 1 and min(maker.shape[1:]) >= 2 and draw(st.booleans()):
+        if maker.pools() and draw(st.booleans()):
             maker.pool()
     return maker.head()
 
@@ -118,8 +120,8 @@ class Numbers:
 class _Maker:
     """Grows a graph from its input; `self.at` is the newest node."""
 
-    def __init__(self, draw: Draw, numbers: Numbers, shape: Shape) -> None:
-        self.draw, self.numbers, self.graph = draw, numbers, Graph("net")
+    def __init__(self, draw: Draw, numbers: Numbers, shape: Shape, plain: bool) -> None:
+        self.draw, self.numbers, self.plain, self.graph = draw, numbers, plain, Graph("net")
         self.at = self.graph.add("x", Input(shape=shape))
 
     @property
@@ -149,9 +151,7 @@ class _Maker:
         if not size:
             self.put(Dense(weight=self.numbers.codes(out, inside), scale=scale, bias=bias))
             return
-        kernel = (3,) * len(size) if keep else tuple(self.draw(st.integers(1, min(3, n))) for n in size)
-        pads = (1,) * 2 * len(size) if keep else tuple(self.draw(st.integers(0, k // 2)) for k in kernel * 2)
-        strides = (1,) * len(size) if keep else tuple(self.draw(st.integers(1, 2)) for _ in size)
+        kernel, pads, strides = ((n,) * len(size) for n in (3, 1, 1)) if keep else self.window(size)
         groups = inside if out % inside == 0 and self.draw(st.booleans()) else 1
         weight = self.numbers.codes(out, inside // groups, *kernel)
         ones = (1,) * len(size)
@@ -161,17 +161,28 @@ class _Maker:
                 scale=scale,
                 bias=bias,
                 strides=strides,
-                pads=pads,
+                pads=pads * 2 if len(pads) == len(size) else pads,
                 dilations=ones,
                 groups=groups,
             )
         )
 
-    def activate(self) -> None:
+    def window(self, size: Shape) -> tuple[Shape, Shape, Shape]:
+        """Kernel, pads (one an axis in a plain network, else begins and ends) and strides that fit `size`."""
+        if self.plain:
+            kernel = self.draw(st.integers(1, min(3, *size)))
+            pad, stride = self.draw(st.integers(0, kernel // 2)), self.draw(st.integers(1, 2))
+            return (kernel,) * len(size), (pad,) * len(size), (stride,) * len(size)
+        kernels = tuple(self.draw(st.integers(1, min(3, n))) for n in size)
+        pads = tuple(self.draw(st.integers(0, k // 2)) for k in kernels * 2)
+        return kernels, pads, tuple(self.draw(st.integers(1, 2)) for _ in size)
+
+    def activate(self, norm: bool = True) -> None:
         """Optional BatchNorm, Relu or Clip, then a quantiser, and perhaps a Relu after it."""
-        if self.draw(st.booleans()):
+        if norm and self.draw(st.booleans()):
             self.put(self.numbers.batch_norm(self.shape[0]))
-        kind = self.draw(st.sampled_from(["relu", "relu", "clip", "signed", "late relu"]))
+        kinds = ["relu", "clip"] if self.plain else ["relu", "relu", "clip", "signed", "late relu"]
+        kind = self.draw(st.sampled_from(kinds))
         if kind == "relu":
             self.put(Relu())
         if kind == "clip":
@@ -194,7 +205,7 @@ class _Maker:
             self.weighted(channels, keep=True)
             start = self.at
         self.put(Add(), first, start)
-        self.activate()
+        self.activate(norm=not self.plain)
 
     def concat(self) -> None:
         """Two quantised layers of the same input side by side."""
@@ -207,12 +218,17 @@ class _Maker:
             ends.append(self.at)
         self.put(Concat(axis=0), *ends)
 
+    def pools(self) -> bool:
+        """Whether a pool may follow."""
+        size = self.shape[1:]
+        return len(size) > 0 and min(size) >= 2 and (len(size) == 2 or not self.plain)
+
     def pool(self) -> None:
         """A max or average pool; in dyadic networks the average is over a power of two."""
         size = self.shape[1:]
         most = 2 if self.numbers.dyadic else 3
         kernel = tuple(self.draw(st.integers(1, min(most, n))) for n in size)
-        kind = self.draw(st.sampled_from([MaxPool, AveragePool]))
+        kind = AveragePool if self.plain else self.draw(st.sampled_from([MaxPool, AveragePool]))
         zeros, ones = (0,) * (2 * len(size)), (1,) * len(size)
         strides = tuple(self.draw(st.integers(1, k)) for k in kernel)
         self.put(kind(kernel=kernel, strides=strides, pads=zeros, dilations=ones))
