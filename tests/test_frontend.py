@@ -45,8 +45,8 @@ WINDOWS_2D: dict[str, dict[str, Any]] = {
     "strides": {"strides": [2, 3]},
     "pads": {"pads": [1, 1, 1, 1]},
     "uneven pads": {"pads": [0, 1, 2, 1], "strides": [2, 1]},
-    "same upper": {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
-    "same lower": {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
+    "same upper": {"auto_pad": "SAME_UPPER", "strides": [2, 1]},
+    "same lower": {"auto_pad": "SAME_LOWER", "strides": [2, 1]},
     "valid": {"auto_pad": "VALID", "strides": [2, 2]},
 }
 WINDOWS_1D: dict[str, dict[str, Any]] = {
