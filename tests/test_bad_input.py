@@ -18,6 +18,8 @@ from command import one_line, onnx2snn
 from models import ModelBuilder
 from onnx import TensorProto, helper, numpy_helper
 
+from onnx2snn.artifact import read_manifest, seal
+
 DEMO = Path(str(files("onnx2snn"))) / "demo"
 MODEL, DATA = DEMO / "digits.onnx", DEMO / "digits.npz"
 
@@ -216,19 +218,23 @@ def test_damaged_artifacts(name: str, artifact: Path) -> None:
 
 
 def test_a_changed_weight_is_a_finding_even_under_a_mended_manifest(artifact: Path) -> None:
-    import hashlib
-
     path = artifact / "arrays.safetensors"
     whole = bytearray(path.read_bytes())
     whole[-1] ^= 1
     path.write_bytes(whole)
-    manifest = json.loads((artifact / "manifest.json").read_text())
-    manifest["files"]["arrays.safetensors"] = hashlib.sha256(whole).hexdigest()
-    (artifact / "manifest.json").write_text(json.dumps(manifest))
+    seal(artifact, read_manifest(artifact))
     found = onnx2snn("verify", MODEL, artifact, "--json")
     assert found.code == 1
     assert not found.json["certificate"]["exact"]
     assert found.json["findings"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("settle", 0), ("steps", 3), ("code", "if"), ("arithmetic", "float")])
+def test_a_changed_manifest_is_found(key: str, value: object, artifact: Path) -> None:
+    path = artifact / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    one_line(onnx2snn("simulate", artifact, "--data", DATA), "manifest.json was changed")
+    assert onnx2snn("verify", MODEL, artifact).code == 1
 
 
 def test_another_model_is_a_finding(artifact: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import STBIF, Affine, Conv, Dense, Encoder, Neuron, Readout, Staircase
 from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons, Recipe, run_passes
-from onnx2snn.reference import Run, counts_of, evaluate, exact, neurons, run
+from onnx2snn.reference import Run, counts_of, evaluate, exact, neurons, run, settle_bound
+from onnx2snn.testing.cases import CASES
 from onnx2snn.testing.strategies import inputs, networks
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -274,13 +275,13 @@ def test_verdicts_in_words() -> None:
     network = spiking(stairs, 7, code="if")
     verdict = certify(stairs, network, 7)["act2"]
     assert verdict.exactness == "bounded"
-    assert verdict.reason == "code if depends on when spikes arrive"
-    first = certify(stairs, network, 7)["act1"]
+    assert verdict.reason == "code if depends on when spikes arrive and has no upper bound"
+    first = certify(stairs, network, 7, settle=0)["act1"]
     assert first.exactness == "exact", "constant input: an unsigned neuron climbs every step"
     other = network.copy()
     other.rename("act2", "another")
     assert certify(stairs, other, 7)["another"].reason == "the model has no staircase of this name"
-    with pytest.raises(StopIteration):
+    with pytest.raises(KeyError):
         _ = certify(stairs, network, 7)["nothing"]
 
 
@@ -304,3 +305,22 @@ def small_chain() -> Graph:
       out : 2 = dense(act2){weight=i8[2,2]{1, 2, 3, 4}, scale=f64[2]{0.5, 0.7}}
       return out
     }""")
+
+
+@pytest.mark.parametrize(
+    ("code", "settle", "first"),
+    [("if", 0, "exact"), ("if", 5, "bounded"), ("if", None, "bounded"), ("signed-if", 5, "bounded"),
+     ("st-bif", 0, "bounded"), ("st-bif", 7, "bounded"), ("st-bif", None, "exact"), ("st-bif", 14, "exact")],
+)  # fmt: skip
+def test_the_schedule_decides_what_is_exact(code: str, settle: int | None, first: str) -> None:
+    """Unbounded neurons go on firing while they settle; bounded ones are exact once they are silent for certain."""
+    ann = CASES["conv-chain"]()
+    reference = run_passes(ann, STAIRCASES)
+    graph = run_passes(reference, (MapNeurons(code=code, steps=7), MakeInteger(steps=7)))
+    assert settle_bound(graph, 7) == 14
+    found = certify(reference, graph, 7, settle)
+    verdicts = [v for v in found.verdicts if v.breakpoints]
+    assert verdicts[0].exactness == first
+    assert found.exact == (code == "st-bif" and settle in (None, 14))
+    if settle is not None and code != "st-bif" and first == "bounded":
+        assert verdicts[0].bound == 7 + settle

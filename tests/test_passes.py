@@ -146,12 +146,12 @@ REFUSED: dict[str, tuple[str, tuple[str, ...], str]] = {
     "clip-between-steps": (
         "insert-staircases, collect-bias",
         (f"c : 2x4 = {QUANTISE.replace('(c)', '(x)')}", "d : 2x4 = clip(c){low=0.0, high=1.2} return d"),
-        "pass collect-bias > d (Clip, made by a pass): a real-valued clip has no staircase",
+        "pass collect-bias: d (Clip, made by a pass): a real-valued activation",
     ),
     "real-relu": (
         "collect-bias",
         ('r : 2x4 = relu(x){} <- "/r" "Relu" "t" return r',),
-        "pass collect-bias > r (Relu, from Relu '/r'): a real-valued relu has no staircase; quantise",
+        "pass collect-bias: r (Relu, from Relu '/r'): a real-valued activation: quantise",
     ),
     "maxpool-shift": (
         "collect-bias",

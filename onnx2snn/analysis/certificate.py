@@ -20,7 +20,7 @@ from onnx2snn.analysis.lattice import Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
-from onnx2snn.reference import exact
+from onnx2snn.reference import exact, settle_bound
 
 Exactness = Literal["exact", "bounded", "analog"]
 REAL = "computed in real arithmetic, which is not proven"
@@ -65,24 +65,30 @@ class Certificate:
         return all(v.exactness == "exact" for v in self.verdicts)
 
     def __getitem__(self, name: str) -> Verdict:
-        return next(v for v in self.verdicts if v.name == name)
+        return {verdict.name: verdict for verdict in self.verdicts}[name]
 
 
-def certify(reference: Graph, network: Graph, steps: int) -> Certificate:
+def certify(reference: Graph, network: Graph, steps: int, settle: int | None = None) -> Certificate:
     """Compares a spiking graph with the graph of staircases it was made from; nodes are matched by name.
 
-    steps: the inject steps, which bound the counts of neurons without an upper bound.
+    steps, settle: the schedule that the network is run with; settle None: until it is silent. Neurons without an upper
+    bound fire at most once a step, and exact codes are exact only once they are silent for certain.
     """
-    judge = _Judge(reference, network, steps)
+    judge = _Judge(reference, network, steps, settle)
     return Certificate(tuple(judge.verdict(node) for node in network))
 
 
 class _Judge:
-    def __init__(self, reference: Graph, network: Graph, steps: int) -> None:
+    def __init__(self, reference: Graph, network: Graph, steps: int, settle: int | None) -> None:
+        silent = settle_bound(network, steps)
+        self.ticks = steps + (silent if settle is None else settle)
+        self.unrest = (
+            "" if self.ticks >= steps + silent else f"settles {settle} steps, silent for certain after {silent}"
+        )
         self.coarse = _too_fine(reference, network, steps)
         self.reference, self.network, self.steps = _coarsened(reference, self.coarse, steps), network, steps
         self.places: Places = lattices(self.reference)
-        self.ranges: Places = lattices(network, steps)
+        self.ranges: Places = lattices(network, self.ticks)
         self.links = Follower(self.reference, network, self.places).links()
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
@@ -115,7 +121,7 @@ class _Judge:
         return base if same else replace(base, exactness="bounded", reason="scale or bias differ from the model's")
 
     def _neuron(self, node: Node, op: Neuron) -> Verdict:
-        base = Verdict(node.name, op.name, "bounded", bound=_span(op, self.steps))
+        base = Verdict(node.name, op.name, "bounded", bound=_span(op, self.ticks))
         twin = self.reference.get(node.name)
         stairs = None if twin is None else twin.op
         link = self.links[node.inputs[0]]
@@ -131,9 +137,10 @@ class _Judge:
         compared = self._pair(node, op, stairs, link) if link.pair else self._single(node, op, stairs)
         found = replace(base, **compared)
         if node.name in self.coarse:
-            span = self.coarse[node.name].levels
-            return replace(found, bound=span, reason=f"{self.steps} steps cannot tell {span} levels apart")
-        return _judged(found, op, stairs, self.steps, first=link.constant and stairs.hi == self.steps)
+            levels = self.coarse[node.name].levels
+            span = max(levels, -(-_span(op, self.ticks) * levels // self.steps))
+            return replace(found, bound=span, reason=f"{self.steps} steps cannot tell {levels} levels apart")
+        return self._judged(found, op, stairs, first=link.constant and stairs.hi == self.steps == self.ticks)
 
     def _single(self, node: Node, op: Neuron, stairs: Staircase) -> dict[str, int | str]:
         source = self.reference[node.name].inputs[0]
@@ -186,13 +193,40 @@ class _Judge:
         climb = Climb(unit, shift, scale, least, most, low, top, stairs.rounding)
         return climb, exact(theta), exact(v0)
 
+    def _judged(self, found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdict:
+        """Exact where every breakpoint is proven and the code climbs them for certain.
+
+        An unsigned or signed neuron does so for constant input and no settling (`first`): its charge then never turns
+        back. Elsewhere it may be anywhere in its range.
+        """
+        low, high = op.range
+        covered = (low, high) == (stairs.lo, stairs.hi)
+        starts_at_rest = bool(((op.v0 >= 0) & (op.v0 < op.theta)).all())
+        unbounded = first and high is None and low == stairs.lo == 0 and starts_at_rest
+        climbs = unbounded or (op.exact and covered and not self.unrest)
+        if climbs and found.proven == found.breakpoints:
+            return replace(found, exactness="exact")
+        reasons = [found.reason] if found.reason else []
+        if found.proven < found.breakpoints and not reasons:
+            missing = found.breakpoints - found.proven
+            reasons.append(f"{missing} breakpoints differ by up to {found.bound} counts")
+        if not climbs:
+            reasons.append(self._doubt(op, covered))
+        bound = found.bound if climbs else max(stairs.hi - stairs.lo, _span(op, self.ticks))
+        return replace(found, bound=bound, reason="; ".join(reasons))
+
+    def _doubt(self, op: Neuron, covered: bool) -> str:
+        if op.exact:
+            return self.unrest if covered else "its range is not the staircase's"
+        return f"code {op.code} depends on when spikes arrive and has no upper bound"
+
     def _membrane_bits(self, node: Node, op: Neuron) -> int:
         """Bits for every membrane value on the way: all charge, the bias, and what spikes take off."""
         place = self.ranges[node.inputs[0]]
         if not isinstance(place, Lattice):
             return 0
         low, high = op.range
-        spikes = max(-low, self.steps if high is None else high)
+        spikes = max(-low, self.ticks if high is None else high)
         charge = np.maximum(np.abs(place.low), np.abs(place.high)).astype(object) * (1 << op.shift)
         total = charge + np.abs(op.v0) + np.abs(op.bias) + op.theta * (spikes + 1)
         return int(np.max(total)).bit_length() + 1
@@ -221,29 +255,6 @@ def _coarsened(reference: Graph, fine: Mapping[str, Staircase], steps: int) -> G
         coarser = op.hi / steps
         graph.replace(name, replace(op, scale=op.scale * coarser, lo=-int(-op.lo // coarser), hi=steps))
     return graph
-
-
-def _judged(found: Verdict, op: Neuron, stairs: Staircase, steps: int, first: bool) -> Verdict:
-    """Exact where every breakpoint is proven and the code climbs them for certain.
-
-    An unsigned or signed neuron does so for constant input (`first`): its charge then never turns back. Elsewhere it
-    may be anywhere in its range.
-    """
-    low, high = op.range
-    covered = (low, high) == (stairs.lo, stairs.hi)
-    starts_at_rest = bool(((op.v0 >= 0) & (op.v0 < op.theta)).all())
-    climbs = (op.exact and covered) or (first and high is None and low == stairs.lo == 0 and starts_at_rest)
-    if climbs and found.proven == found.breakpoints:
-        return replace(found, exactness="exact")
-    reasons = [found.reason] if found.reason else []
-    if found.proven < found.breakpoints and not reasons:
-        missing = found.breakpoints - found.proven
-        reasons.append(f"{missing} breakpoints differ by up to {found.bound} counts")
-    if not climbs:
-        timed = covered or high is None
-        reasons.append(f"code {op.code} depends on when spikes arrive" if timed else "its range is not the staircase's")
-    bound = found.bound if climbs else max(stairs.hi - stairs.lo, _span(op, steps))
-    return replace(found, bound=bound, reason="; ".join(reasons))
 
 
 def _span(op: Neuron, steps: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from onnx2snn.analysis.lattice import Lattice, NoLattice, Places
 from onnx2snn.ir import Array, Graph, Node, Op, same
-from onnx2snn.ir.ops import Add, Affine, Conv, Dense, Encoder, Input, Neuron, Readout
+from onnx2snn.ir.ops import Add, Affine, Conv, Dense, Encoder, Input, MaxPool, Neuron, Readout
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Follower:
             return Link(broken=f"the model has no {op.name} of this name")
         if isinstance(op, Add) and any(link.multiplier.size != 1 or link.multiplier != 1 for link in arriving):
             return self._scaled_sum(twin, arriving)
+        if isinstance(op, MaxPool) and arriving[0].pair:
+            return self._pooled_sum(op, arriving[0], twin)
         if any(link.pair or not _one(link.multiplier) for link in arriving):
             return Link(broken="branches with unequal scales were rounded onto one grid")
         if not _same_weights(op, twin.op):
@@ -115,6 +117,12 @@ class Follower:
                 return Link(at=self._at(node.name))
             return Link(broken="its sign is not the model's")
         return Link(at=source.at, multiplier=op.scale)
+
+    def _pooled_sum(self, op: MaxPool, source: Link, twin: Node) -> Link:
+        """The maximum of sums of two branches: it commutes with every monotone table."""
+        if not same(op, twin.op) or [source.at] != list(twin.inputs):
+            return Link(broken="it pools other values than in the model")
+        return replace(source, at=twin.name)
 
     def _scaled_sum(self, twin: Node, arriving: list[Link]) -> Link:
         if len(arriving) != 2 or any(link.pair for link in arriving):

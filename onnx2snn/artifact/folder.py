@@ -93,8 +93,8 @@ def _swap(scratch: Path, folder: Path, force: bool) -> None:
 
 def seal(folder: Path, manifest: Manifest) -> None:
     """Adds `manifest.json` with the hashes of all files in `folder`."""
-    files = {path.name: _hash(path) for path in sorted(folder.iterdir())}
-    sealed = manifest.model_copy(update={"files": files})
+    files = {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    sealed = manifest.model_copy(update={"files": files}).sealed()
     (folder / MANIFEST).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -116,7 +116,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def check_files(folder: Path, manifest: Manifest) -> list[str]:
     """What differs between the files and the hashes in the manifest, in words."""
-    wrong: list[str] = []
+    wrong = [] if manifest.intact() else [f"{MANIFEST} was changed after it was written"]
     for name, digest in manifest.files.items():
         path = folder / name
         if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -58,3 +59,16 @@ class Manifest(_Record):
     notes: tuple[str, ...]
     command: str
     files: dict[str, str]  #: name of each other file of the artifact and its sha256
+    digest: str = ""  #: sha256 of the manifest itself, this field left empty
+
+    def sealed(self) -> Manifest:
+        """The manifest with its own digest."""
+        return self.model_copy(update={"digest": self._digest()})
+
+    def intact(self) -> bool:
+        """Whether the digest is the manifest's own."""
+        return self.digest == self._digest()
+
+    def _digest(self) -> str:
+        text = self.model_copy(update={"digest": ""}).model_dump_json()
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -100,15 +100,16 @@ class Conversion:
                 observer(step, graph, reasons)  # type: ignore[arg-type]
 
         graph = run_passes(reference, recipe, watch)
+        schedule = Schedule(steps, self._settle(graph))
         network = Network(
             graph=graph,
-            schedule=Schedule(steps, self._settle(graph)),
+            schedule=schedule,
             code=code,
             integer=integer,
             source=self.source,
             staircase_passes=print_recipe(staircases),
             neuron_passes=print_recipe(recipe),
-            certificate=certify(reference, graph, steps),
+            certificate=certify(reference, graph, steps, schedule.settle),
             command=self.command,
             notes=tuple(notes),
         )

@@ -13,6 +13,8 @@ from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Staircase
 from onnx2snn.reference import evaluate
 
+REAL_VALUED = ("Relu", "Clip")  #: ONNX ops that calibration makes staircases of
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -23,16 +25,23 @@ class Truth:
 
 
 class OnnxTruth:
-    """Outputs and counts by ONNX Runtime, inner tensors read off the model's own quantisers."""
+    """Outputs and counts by ONNX Runtime, inner tensors read off the model's own quantisers.
+
+    Where staircases were calibrated (`calibrated`) the model itself has no counts: they are the staircases' own, worked
+    out in float64, and only the outputs are ONNX Runtime's.
+    """
 
     def __init__(self, model: Path, reference: Graph) -> None:
         self.reference = reference
+        self.calibrated = any(node.origin.op in REAL_VALUED for node in reference.of(Staircase))
         self.tensors = {node.name: node.origin.tensor for node in reference.of(Staircase) if node.origin.tensor}
         self.session = OnnxRuntime(model, tuple(self.tensors.values()))
 
     def of(self, x: Array) -> Truth:
         """Runs a batch."""
         values = self.session.run(x)
+        if self.calibrated:
+            return Truth(values[self.session.output], exact_counts(self.reference, x))
         counts = {name: self._counts(name, values[tensor]) for name, tensor in self.tensors.items()}
         return Truth(values[self.session.output], counts)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.analysis.certificate import Certificate, certify
-from onnx2snn.artifact import Network, Schedule, Source, check_files
+from onnx2snn.artifact import Manifest, Network, Schedule, Source, check_files
 from onnx2snn.errors import DataError
 from onnx2snn.flow.data import Samples, read_samples
 from onnx2snn.flow.opening import Artifact, open_artifact
@@ -29,7 +29,7 @@ class LayerParity:
 
     alone: differing counts when fed the reference's own counts, evenly spread.  cumulative: in the running network.
     rounding: those of the cumulative ones where float64 sides with the spiking network: float32 near-ties.
-    worst: the largest difference.
+    worst, worst_alone: the largest difference in the network, and alone.
     """
 
     name: str
@@ -38,13 +38,20 @@ class LayerParity:
     cumulative: int = 0
     rounding: int = 0
     worst: int = 0
+    worst_alone: int = 0
 
 
 @dataclass
 class Parity:
-    """What was measured on samples."""
+    """What was measured on samples.
+
+    argmax_agreement: share of samples with the model's answer; an answer that ties with it counts.
+    calibrated: the model is real-valued, so counts are compared with the calibrated staircases in float64 and only
+    outputs with ONNX Runtime.
+    """
 
     samples: int = 0
+    calibrated: bool = False
     argmax_agreement: float | None = None
     accuracy: float | None = None
     model_accuracy: float | None = None
@@ -83,8 +90,8 @@ def verify(
         findings.append(f"the artifact was made from another file than {source.file} ({artifact.manifest.model.file})")
     graph = artifact.graph()
     reference = run_passes(read_onnx(Path(model)).graph, parse_recipe(artifact.manifest.staircase_passes))
-    certificate = certify(reference, graph, artifact.manifest.steps)
-    findings += _against_claims(artifact, certificate)
+    certificate = certify(reference, graph, artifact.manifest.steps, _settle(artifact.manifest))
+    findings += _against_claims(artifact, graph, certificate)
     findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)
     parity = None
     if data is not None:
@@ -100,9 +107,17 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _against_claims(artifact: Artifact, certificate: Certificate) -> list[str]:
+def _settle(manifest: Manifest) -> int | None:
+    return None if manifest.settle == "auto" else manifest.settle
+
+
+def _against_claims(artifact: Artifact, graph: Graph, certificate: Certificate) -> list[str]:
     claimed = {layer.name: layer for layer in artifact.manifest.layers}
-    found: list[str] = []
+    found = [
+        f"{node.name}: code {artifact.manifest.code} claimed, a {node.op.name} found"
+        for node in graph.of(Neuron)
+        if node.op.name != artifact.manifest.code
+    ]
     for verdict in certificate.verdicts:
         layer = claimed.get(verdict.name)
         if layer is None:
@@ -119,7 +134,7 @@ def _network(artifact: Artifact, graph: Graph, certificate: Certificate, source:
     manifest = artifact.manifest
     return Network(
         graph=graph,
-        schedule=Schedule(manifest.steps, None if manifest.settle == "auto" else manifest.settle),
+        schedule=Schedule(manifest.steps, _settle(manifest)),
         code=manifest.code,
         integer=manifest.arithmetic == "integer",
         source=source,
@@ -136,9 +151,9 @@ def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples
 
     truth = OnnxTruth(model, reference)
     manifest = artifact.manifest
-    settle = None if manifest.settle == "auto" else manifest.settle
-    alone = NumpySimulator(artifact.graph(), manifest.steps, settle)
+    alone = NumpySimulator(artifact.graph(), manifest.steps, _settle(manifest))
     tally = _Tally(reference, artifact.graph(), manifest.steps)
+    tally.parity.calibrated = truth.calibrated
     simulator = artifact.simulator()
     for x in batches(samples.x, BATCH):
         expected = truth.of(x)
@@ -158,6 +173,7 @@ class _Tally:
         self.worth = {node.name: _spike_worth(reference, node, steps) for node in network.of(Neuron)}
         self.parity = Parity()
         self.layers: dict[str, LayerParity] = {}
+        self.agree = 0
         self.answers: list[Array] = []
         self.expected: list[Array] = []
 
@@ -171,6 +187,7 @@ class _Tally:
         if run.output.ndim == 2:
             self.answers.append(run.output.argmax(axis=1))
             self.expected.append(truth.output.argmax(axis=1))
+            self.agree += _agreeing(run.output, truth.output)
         exact = _once(lambda: exact_counts(self.reference, x))
         for name in run.counts.keys() & truth.counts.keys():
             self._layer(name, self._levels(name, run), self._levels(name, alone), truth.counts[name], exact)
@@ -187,6 +204,7 @@ class _Tally:
         layer.counts += truth.size
         layer.cumulative += int(wrong.sum())
         layer.alone = (layer.alone or 0) + int((alone != truth).sum())
+        layer.worst_alone = max(layer.worst_alone, int(np.abs(alone - truth).max(initial=0)))
         if wrong.any():
             layer.worst = max(layer.worst, int(np.abs(found - truth).max()))
             layer.rounding += int((wrong & (found == exact()[name])).sum())
@@ -196,11 +214,18 @@ class _Tally:
         parity.layers = [self.layers[name] for name in self.worth if name in self.layers]
         if self.answers:
             answers, expected = np.concatenate(self.answers), np.concatenate(self.expected)
-            parity.argmax_agreement = float((answers == expected).mean())
+            parity.argmax_agreement = self.agree / parity.samples
             if labels is not None:
                 parity.accuracy = float((answers == labels).mean())
                 parity.model_accuracy = float((expected == labels).mean())
         return parity
+
+
+def _agreeing(found: Array, expected: Array) -> int:
+    """Samples whose answer is the model's, or ties with it to float32."""
+    chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)[:, 0]
+    most = expected.max(axis=1)
+    return int((chosen >= most - 1e-6 * np.maximum(1.0, np.abs(most))).sum())
 
 
 def _spike_worth(reference: Graph, node: Node, steps: int) -> float:
@@ -224,11 +249,13 @@ def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]
 
 
 def _against_proof(certificate: Certificate, parity: Parity) -> list[str]:
-    """Measured differences that the certificate excludes."""
-    if not certificate.exact:
-        return []
-    return [
-        f"{layer.name}: proven exact, yet {layer.cumulative - layer.rounding} of {layer.counts} counts differ"
-        for layer in parity.layers
-        if layer.cumulative > layer.rounding
-    ]
+    """Measured differences that the certificate excludes; float32 near-ties of the model are none."""
+    found: list[str] = []
+    for layer in parity.layers:
+        verdict = certificate[layer.name]
+        if certificate.exact and layer.cumulative > layer.rounding:
+            wrong = layer.cumulative - layer.rounding
+            found.append(f"{layer.name}: proven exact, yet {wrong} of {layer.counts} counts differ")
+        if verdict.exactness == "bounded" and layer.worst_alone > verdict.bound + 1:
+            found.append(f"{layer.name}: at most {verdict.bound} counts proven, yet {layer.worst_alone} measured alone")
+    return found

@@ -9,7 +9,21 @@ import numpy as np
 
 from onnx2snn.errors import PassError, located
 from onnx2snn.ir import Array, Graph, Node, Op
-from onnx2snn.ir.ops import LINEAR, Affine, Conv, Dense, Encoder, Input, MaxPool, Staircase
+from onnx2snn.ir.ops import (
+    LINEAR,
+    Affine,
+    AveragePool,
+    BatchNorm,
+    Clip,
+    Conv,
+    Dense,
+    Encoder,
+    Input,
+    MaxPool,
+    Quantise,
+    Relu,
+    Staircase,
+)
 from onnx2snn.passes.base import Pass
 from onnx2snn.reference import apply
 
@@ -26,6 +40,7 @@ class CollectBias(Pass):
     name: ClassVar[str] = "collect-bias"
 
     def change(self, graph: Graph, notes: list[str]) -> Graph:
+        _refuse_others(graph)
         constants: dict[str, Array] = {}
         for node in graph:
             with located(f"{node}"):
@@ -46,14 +61,28 @@ class CollectBias(Pass):
         return graph
 
 
+HINTS: dict[type[Op], str] = {
+    Relu: "a real-valued activation: quantise the model, or calibrate it on data (--calibrate)",
+    Clip: "a real-valued activation: quantise the model, or calibrate it on data (--calibrate)",
+    AveragePool: "pass average-to-sum has to come before",
+    BatchNorm: "pass fold-batchnorm has to come before",
+    Quantise: "pass insert-staircases has to come before",
+}
+
+
+def _refuse_others(graph: Graph) -> None:
+    """Only linear ops, max-pools and staircases can follow the input; every other node is named."""
+    allowed = (Input, Staircase, Encoder, MaxPool, *LINEAR)
+    others = [node for node in graph if not isinstance(node.op, allowed)]
+    if others:
+        reasons = [f"{node}: {HINTS.get(type(node.op), 'has no spiking form here')}" for node in others]
+        raise PassError("; ".join(reasons))
+
+
 def _constant(graph: Graph, node: Node, constants: dict[str, Array]) -> Array:
     """What the node puts out when nothing spikes, as small as it broadcasts."""
     if isinstance(node.op, (Input, Staircase, Encoder)):
         return np.zeros(())
-    if not isinstance(node.op, (*LINEAR, MaxPool)):
-        raise PassError(
-            f"a real-valued {node.op.name} has no staircase; quantise the model's activations or calibrate them on data"
-        )
     arriving = [constants[source] for source in node.inputs]
     if isinstance(node.op, MaxPool):
         if any(size != 1 for size in arriving[0].shape[1:]):

@@ -224,6 +224,18 @@ def residual_add_of_unequal_scales() -> Graph:
 
 
 @_case
+def max_pool_behind_a_residual_add() -> Graph:
+    net = _image(3)
+    net.conv(4, pads=(1, 1, 1, 1))
+    first = net.quantise(0.21, relu=True)
+    branch = net.conv(4, pads=(1, 1, 1, 1), source=first)
+    net.add(Add(), branch, first)
+    net.quantise(0.27, relu=True)
+    net.add(MaxPool(kernel=(2, 2), strides=(2, 2), pads=(0,) * 4, dilations=(1, 1)))
+    return _finish(net)
+
+
+@_case
 def add_of_a_node_to_itself() -> Graph:
     net = _image(2)
     net.conv(3)

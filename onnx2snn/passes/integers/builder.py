@@ -12,7 +12,7 @@ from onnx2snn.analysis.lattice import Lattice, whole_ratios
 from onnx2snn.analysis.solve import Limits
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Graph, Node, Op, Shape
-from onnx2snn.ir.ops import Add, Affine, Neuron
+from onnx2snn.ir.ops import Add, Affine, MaxPool, Neuron
 from onnx2snn.table import Table
 
 
@@ -23,11 +23,15 @@ class Analog:
 
 @dataclass(frozen=True)
 class Pair:
-    """A sum of two branches with unequal scales, not yet added."""
+    """A sum of two branches with unequal scales, not yet added, and the max-pools behind it.
+
+    The maximum commutes with every monotone table, so what holds for each sum holds for the largest.
+    """
 
     names: tuple[str, str]
     places: tuple[Lattice, Lattice]
     node: Node
+    pools: tuple[Node, ...] = ()
 
 
 Place = Lattice | Analog | Pair
@@ -53,7 +57,7 @@ class Builder:
             with located(f"{node}"):
                 arriving = [self.places[source] for source in node.inputs]
                 moved = replace(node, inputs=tuple(self.names[source] for source in node.inputs))
-                if not isinstance(node.op, (Neuron, Add)):
+                if not isinstance(node.op, (Neuron, Add, MaxPool)):
                     arriving, moved = self.settle_pairs(arriving, moved)
                 name, place = RULES[type(node.op)](self, moved, arriving)
                 self.names[node.name], self.places[node.name] = name, place
@@ -91,8 +95,13 @@ def add_scaled(builder: Builder, pair: Pair, bits: int) -> tuple[Lattice, str]:
             for i, (m, name) in enumerate(zip((one, other), pair.names, strict=True))
         ]
         builder.new.add(pair.node.name, Add(), sources, pair.node.origin)
+    last = pair.node.name
+    for pool in pair.pools:
+        if pool.name not in builder.new:
+            builder.new.add(pool.name, pool.op, [last], pool.origin)
+        last = pool.name
     low, high = first.low * one + second.low * other, first.high * one + second.high * other
-    return Lattice(base, np.asarray(low), np.asarray(high), pair.node.name), pair.node.name
+    return Lattice(base, np.asarray(low), np.asarray(high), last), last
 
 
 def multipliers(pair: Pair, bits: int) -> tuple[Array, Array]:

@@ -139,7 +139,22 @@ def _commensurable(pair: Pair) -> bool:
     return all(whole_ratios(column) is not None for column in units.T)
 
 
-@RULES.rule(Concat, Reshape, SumPool, MaxPool)
+@RULES.rule(MaxPool)
+def _max_pool(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Place]:
+    (place,) = arriving
+    if not isinstance(place, Pair):
+        return _structure(builder, node, arriving)
+    if all(_within_channels(p.unit) and _within_channels(p.low) and _within_channels(p.high) for p in place.places):
+        return node.name, replace(place, pools=(*place.pools, node))
+    settled, node = builder.settle_pairs(arriving, node)
+    return _structure(builder, node, settled)
+
+
+def _within_channels(array: Array) -> bool:
+    return all(size == 1 for size in shrink(np.asarray(array)).shape[1:])
+
+
+@RULES.rule(Concat, Reshape, SumPool)
 def _structure(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Place]:
     analog = [isinstance(place, Analog) for place in arriving]
     if all(analog):
