@@ -22,7 +22,7 @@ FAR = 1 << 60
 class Limits:
     """What a target can hold: fractional bits, the largest threshold, and its significant bits (0: any number)."""
 
-    shift: int = 24
+    shift: int = 32
     theta: int = 1 << 52
     significant_bits: int = 0
 

@@ -28,7 +28,7 @@ class MakeInteger(Pass):
 
     name: ClassVar[str] = "make-integer"
     steps: int = 15
-    shift: int = 24  #: most fractional bits
+    shift: int = 32  #: most fractional bits
     theta: int = 1 << 52  #: largest threshold
     significant_bits: int = 0  #: of a threshold; 0: any number
 

@@ -16,7 +16,10 @@ from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place
 
 ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
 WIDE = 1 << 50
-PAIR_BITS = (4, 8, 12, 16, 20)  #: of the multipliers of two branches with unequal scales; tried in turn
+#: For two branches with unequal scales: bits of the multipliers and fractional bits of the threshold, tried in turn.
+PAIR_GRIDS = ((4, 4), (8, 8), (12, 12), (16, 16), (20, 20), (24, 12), (24, 24), (28, 16))
+PAIR_GRID = (20, 20)  #: where none of them is exact
+MOST_BITS = 60  #: of anything that a membrane may hold
 
 
 @RULES.rule(*Neuron.__subclasses__())
@@ -70,37 +73,40 @@ def _analog_neuron(builder: Builder, node: Node, op: Neuron) -> str:
 def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
     """Multipliers of the fewest bits for which every count of one branch leaves every breakpoint of the other.
 
-    Threshold and membrane have as many fractional bits as the multipliers have bits.
+    Threshold and membrane have fractional bits of their own.
     """
-    bits = next((b for b in PAIR_BITS if _pair_exact(builder, op, pair, b)), PAIR_BITS[-1])
+    bits, shift = next((grid for grid in PAIR_GRIDS if _pair_exact(builder, op, pair, *grid)), PAIR_GRID)
     place, source = add_scaled(builder, pair, bits)
-    climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
-    theta, v0 = _rounded_pair(climb, bits)
+    climb, form = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
+    theta, v0 = _rounded_pair(climb, shift)
     even = op.ties == "even" and isinstance(op, STBIF)
-    neuron = integer_neuron(op, theta.reshape(shape), v0.reshape(shape), even, bits)
+    neuron = integer_neuron(op, theta.reshape(form), v0.reshape(form), even, shift)
     return builder.new.add(node.name, neuron, [source], node.origin)
 
 
-def _rounded_pair(climb: Climb, bits: int) -> tuple[Array, Array]:
-    grid = (1 << bits) / climb.unit
+def _rounded_pair(climb: Climb, shift: int) -> tuple[Array, Array]:
+    grid = (1 << shift) / climb.unit
     return np.rint(climb.scale * grid).astype(np.int64), np.rint((climb.scale / 2 + climb.offset) * grid).astype(
         np.int64
     )
 
 
-def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int) -> bool:
+def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int, shift: int) -> bool:
     one, other = multipliers(pair, bits)
     first, second = pair.places
-    whole, shape = climb_of(op, first.unit / one, first.low, first.high, op.bias, builder.steps)
-    theta, v0 = _rounded_pair(whole, bits)
+    whole, form = climb_of(op, first.unit / one, first.low, first.high, op.bias, builder.steps)
+    largest = sum(_largest(p, m) for p, m in zip(pair.places, (one, other), strict=True)) << shift
+    if largest.bit_length() > MOST_BITS:
+        return False
+    theta, v0 = _rounded_pair(whole, shift)
     if builder.limits.theta < theta.max():
         return False
     if _reach(second) > _reach(first):
         first, second, one, other = second, first, other, one
     climb = _pair_climb(op, first, second, builder.steps)
     if climb.cases > MOST_CASES:
-        return bits == PAIR_BITS[-1]
-    m1, m2 = (np.broadcast_to(m << bits, shape).reshape(-1) for m in (one, other))
+        return (bits, shift) == PAIR_GRID
+    m1, m2 = (np.broadcast_to(m << shift, form).reshape(-1) for m in (one, other))
     table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
     good, total, _ = check_pair(climb, table, stop_early=True)
     return good == total
@@ -113,6 +119,10 @@ def _pair_climb(op: Neuron, first: Lattice, second: Lattice, steps: int) -> Pair
     climb, _ = climb_of(op, np.broadcast_to(first.unit, shape), first.low, first.high, op.bias, steps)
     unit, low, high = (np.broadcast_to(a, shape).reshape(-1) for a in (second.unit, second.low, second.high))
     return PairClimb(climb, unit, low, high)
+
+
+def _largest(place: Lattice, multiplier: Array) -> int:
+    return int(np.max(np.maximum(np.abs(place.low), np.abs(place.high))) * int(multiplier.max()))
 
 
 def _reach(place: Lattice) -> int:
