@@ -162,11 +162,10 @@ def _affine(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
         return Lattice(source.unit, np.minimum(*ends), np.maximum(*ends), node.name)
     if (op.scale > 0).all():
         return replace(source, unit=source.unit * op.scale)
-    if (op.scale == 0).any():
-        return NoLattice("an affine op has scale zero")
     sign = np.sign(op.scale).astype(np.int64)
     low, high = np.minimum(source.low * sign, source.high * sign), np.maximum(source.low * sign, source.high * sign)
-    return Lattice(source.unit * np.abs(op.scale), low, high, node.name)
+    size = np.where(sign == 0, 1.0, np.abs(op.scale))  # a factor of zero is a sign of zero
+    return Lattice(source.unit * size, low, high, node.name)
 
 
 @LATTICE.rule(Add)

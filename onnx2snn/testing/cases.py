@@ -269,11 +269,10 @@ def signed_counts() -> Graph:
 @_case
 def affine_after_a_neuron() -> Graph:
     net = _image(3)
-    net.conv(3)
+    net.conv(4)
     net.quantise(0.2, relu=True)
-    net.add(
-        Affine(scale=np.array([0.5, -1.5, 2.0]).reshape(3, 1, 1), shift=np.array([0.1, 0.2, -0.3]).reshape(3, 1, 1))
-    )
+    scale, shift = np.array([0.5, -1.5, 2.0, 0.0]), np.array([0.1, 0.2, -0.3, 0.7])
+    net.add(Affine(scale=scale.reshape(4, 1, 1), shift=shift.reshape(4, 1, 1)))
     net.quantise(0.3, 0, 7)
     net.dense(4)
     return _finish(net)
