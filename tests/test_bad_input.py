@@ -189,8 +189,20 @@ def test_wrong_use() -> None:
         result = onnx2snn(*arguments)
         one_line(result)
         assert result.code == 2
-    assert onnx2snn("convert").code == 2
-    assert onnx2snn("fly").code == 2
+    whole = ("convert", MODEL, "-o", "x")
+    for arguments in (
+        ("convert",),
+        ("fly",),
+        whole[:2],
+        (*whole, "--bogus"),
+        (*whole, "--steps", "a"),
+        (*whole, "--levels", "3"),
+    ):
+        result = onnx2snn(*arguments)
+        one_line(result)
+        assert result.code == 2
+    assert "Commands" in onnx2snn("--help").out
+    assert onnx2snn("--version").code == 0
 
 
 def test_not_an_artifact(artifact: Path, tmp_path: Path) -> None:

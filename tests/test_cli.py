@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,10 +116,11 @@ def test_passes_option_follows_the_users_recipe(tmp_path: Path) -> None:
     assert "# merge-linear: Merges neighbouring linear ops." in result.err
 
 
-def test_explain_gives_reasons(tmp_path: Path) -> None:
-    model = residual(tmp_path / "residual.onnx")
+def test_explain_says_what_changed_and_what_was_left(tmp_path: Path) -> None:
+    model = lenet(tmp_path / "lenet.onnx")
     result = onnx2snn("convert", model, "-o", tmp_path / "net", "--explain")
-    assert "left alone" in result.err or "# move-maxpool" in result.err
+    assert "removed BatchNormalization_1; changed Conv_1" in result.err
+    assert "changed nothing" in result.err
 
 
 def test_calibrate_a_float_model(tmp_path: Path) -> None:
@@ -138,6 +140,30 @@ def test_calibrate_a_float_model(tmp_path: Path) -> None:
     verified = onnx2snn("verify", model, tmp_path / "net", "--data", data, "--json")
     assert verified.code == 0, verified.json["findings"]
     assert verified.json["parity"]["argmax_agreement"] > 0.8
+
+
+def test_results_overwrite_only_results(tmp_path: Path) -> None:
+    onnx2snn("convert", MODEL, "-o", tmp_path / "net")
+    out = tmp_path / "out.npz"
+    for _ in range(2):
+        assert onnx2snn("simulate", tmp_path / "net", "--data", DATA, "--save", out).code == 0
+    out.write_bytes(DATA.read_bytes())
+    one_line(onnx2snn("simulate", tmp_path / "net", "--data", DATA, "--save", out), "no earlier result")
+    assert out.read_bytes() == DATA.read_bytes()
+
+
+def test_the_python_face_raises_our_errors(tmp_path: Path) -> None:
+    from onnx2snn import convert
+    from onnx2snn.errors import Onnx2SnnError
+
+    wrong: dict[str, Any] = {"settle": "soon", "steps": 10**9, "passes": "x", "calibrate": "data.npz", "code": "x"}
+    for name, value in wrong.items():
+        with pytest.raises(Onnx2SnnError, match=r"expected|known"):
+            convert(MODEL, **{name: value})
+    net = convert(MODEL)
+    for x in (np.zeros((2, 3), np.float32), [1.0], np.full((1, 1, 8, 8), np.nan), np.zeros((1, 1, 8, 8), int)):
+        with pytest.raises(Onnx2SnnError, match="expected, found"):
+            net.simulate(x)  # type: ignore[arg-type]
 
 
 def test_force_replaces_only_what_we_made(tmp_path: Path) -> None:

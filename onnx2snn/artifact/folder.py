@@ -30,7 +30,7 @@ def check_target(folder: Path, force: bool) -> None:
     if not _is_ours(folder):
         raise UsageError(f"{folder}: is not an onnx2snn artifact; it is left alone, choose another folder")
     if not force:
-        raise UsageError(f"{folder}: holds an artifact already; --force replaces it")
+        raise UsageError(f"{folder}: holds an artifact already; --force (force=True) replaces it")
 
 
 def _is_ours(folder: Path) -> bool:

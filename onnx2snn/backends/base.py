@@ -38,6 +38,7 @@ class Backend(ABC):
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
     rules: ClassVar[tuple[DesignRule, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()  #: packages without which it cannot convert
 
     def staircases(self) -> Recipe:
         """Passes from the graph of ANN ops to the graph of staircases."""

@@ -43,9 +43,12 @@ def _main(
 
 
 def main() -> None:
-    """Entry point: every error of ours is one line on standard error."""
+    """Entry point: every error is one line on standard error."""
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except typer.Abort:
+        _fail("interrupted", 130)
     except Onnx2SnnError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -58,11 +61,23 @@ def main() -> None:
     except MemoryError:
         _fail("not enough memory", 1)
     except Exception as error:
+        _fail_usage(error)
         if os.environ.get("ONNX2SNN_DEBUG"):
             raise
         _fail(
             f"internal error ({type(error).__name__}: {error}); set ONNX2SNN_DEBUG=1 for the traceback and report it", 1
         )
+
+
+def _fail_usage(error: Exception) -> None:
+    """Ends with one line where the command was called wrongly; a call without arguments prints the help."""
+    words = getattr(error, "format_message", None)
+    if words is None:
+        return
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(words())
+        sys.exit(2)
+    _fail(f"{words()} (see onnx2snn --help)", getattr(error, "exit_code", 2))
 
 
 def _fail(message: str, code: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from onnx2snn.cli.output import Json, print_json, print_table
@@ -18,17 +19,23 @@ def command(as_json: Json = False) -> None:
         print_json({"backends": found})
         return
     columns = ("name", "package", "version", "codes", "arithmetic", "summary")
-    print_table("backends", columns, [tuple(entry[column] for column in columns) for entry in found])
+    print_table("backends", columns, [tuple(_text(entry[column]) for column in columns) for entry in found])
+
+
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
 
 
 def _described(name: str, package: str, version: str) -> dict[str, Any]:
     from onnx2snn.errors import Onnx2SnnError
     from onnx2snn.plugins import load_backend
 
-    entry: dict[str, Any] = {"name": name, "package": package, "version": version, "codes": "", "arithmetic": ""}
+    entry: dict[str, Any] = {"name": name, "package": package, "version": version, "codes": [], "arithmetic": []}
     try:
         backend = load_backend(name)
     except Onnx2SnnError as error:
         return {**entry, "summary": f"unusable: {error}", "usable": False}
-    codes, arithmetic = ", ".join(backend.codes), ", ".join(backend.arithmetic)
-    return {**entry, "codes": codes, "arithmetic": arithmetic, "summary": backend.summary, "usable": True}
+    missing = [package for package in backend.needs if find_spec(package) is None]
+    summary = f'unusable: needs {", ".join(missing)}, pip install "onnx2snn[{name}]"' if missing else backend.summary
+    known = {"codes": list(backend.codes), "arithmetic": list(backend.arithmetic)}
+    return {**entry, **known, "summary": summary, "usable": not missing}

@@ -54,7 +54,10 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Samples (.npz with x) whose maxima quantise real-valued activations.", show_default=False),
     ] = None,
-    levels: Annotated[int, typer.Option(help="Levels of a calibrated activation.", min=1)] = 15,
+    levels: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Levels of a calibrated activation; 15 by default.", min=1, show_default=False),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
     passes: Annotated[
         Optional[str],  # noqa: UP045
@@ -75,6 +78,8 @@ def command(
     from onnx2snn.plugins import load_backend
 
     check_target(out, force)
+    if levels is not None and calibrate is None:
+        raise UsageError("--levels: goes with --calibrate DATA.npz")
     chosen = load_backend(backend)
     options = [
         f"--backend {backend}",
@@ -83,7 +88,7 @@ def command(
     if integer is not None:
         options.append("--integer" if integer else "--float")
     if calibrate is not None:
-        options.append(f"--calibrate {calibrate.name} --levels {levels}")
+        options.append(f"--calibrate {calibrate.name} --levels {levels or 15}")
     if passes is not None:
         options.append(f"--passes '{passes}'")
     with progress("converting"):
@@ -95,10 +100,10 @@ def command(
             integer=integer,
             passes=passes,
             calibrate=None if calibrate is None else _samples(calibrate, model),
-            levels=levels,
+            levels=levels or 15,
             command=" ".join(["onnx2snn convert", model.name, *options]),
         )
-        network = conversion.lower(chosen, _observer(print_after_each, explain))
+        network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
         manifest = save(network, chosen, out, force)
     if code is None and network.code != "st-bif":
         print(
@@ -127,19 +132,34 @@ def _samples(path: Path, model: Path) -> Array:
     return read_samples(path, graph.shape(graph.of(Input)[0].name)).x
 
 
-def _observer(print_after_each: bool, explain: bool) -> Observer | None:
+def _observer(start: Graph, print_after_each: bool, explain: bool) -> Observer | None:
     if not (print_after_each or explain):
         return None
     from onnx2snn.ir import print_graph
 
+    seen = [start]
+
     def watch(step: Pass, graph: Graph, reasons: Sequence[str]) -> None:
         print(f"# {step}: {_headline(step) if explain else ''}".rstrip(": "), file=sys.stderr)
-        for reason in reasons if explain else ():
-            print(f"#   left alone: {reason}", file=sys.stderr)
+        if explain:
+            print(f"#   {_difference(seen[-1], graph)}", file=sys.stderr)
+            for reason in reasons:
+                print(f"#   left alone: {reason}", file=sys.stderr)
+        seen[:] = [graph]
         if print_after_each:
             print(print_graph(graph), file=sys.stderr)
 
     return watch
+
+
+def _difference(before: Graph, after: Graph) -> str:
+    """Names of nodes that went, came or changed."""
+    from onnx2snn.ir import same
+
+    old, new = ({node.name: node for node in graph} for graph in (before, after))
+    changed = [n for n in new if n in old and not (same(old[n].op, new[n].op) and old[n].inputs == new[n].inputs)]
+    parts = {"removed": sorted(old.keys() - new.keys()), "added": sorted(new.keys() - old.keys()), "changed": changed}
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts.items() if names) or "changed nothing"
 
 
 def _headline(step: Pass) -> str:
@@ -154,10 +174,11 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
             {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, **manifest.model_dump()}
         )
         return
-    settle = "until silent" if manifest.settle == "auto" else f"{manifest.settle} steps"
+    silent = f"until silent (at most {manifest.settle_bound} steps)"
+    settle = silent if manifest.settle == "auto" else f"{manifest.settle} steps"
     kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}"
     print(f"{out}: {manifest.backend} artifact, {kind}")
-    print(f"T = {manifest.steps}, settle {settle} (at most {manifest.settle_bound})")
+    print(f"T = {manifest.steps}, settle {settle}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
     print(f"certificate: {proven} of {total} breakpoints proven; ops: {ops}")
     for layer in manifest.layers:

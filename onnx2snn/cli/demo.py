@@ -20,6 +20,7 @@ def command(
         Optional[Path],  # noqa: UP045  typer reads the annotation
         typer.Option("-o", "--out", help="Keep the artifact in this folder.", show_default=False),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
     as_json: Json = False,
 ) -> None:
     """Inspect, convert, simulate and verify a 4-bit network for handwritten digits that comes with the package."""
@@ -32,7 +33,7 @@ def command(
         model, data = bundle / "digits.onnx", bundle / "digits.npz"
         folder = out or Path(scratch) / "digits"
         inspection = inspect(model)
-        convert(model, command="onnx2snn demo").save(folder)
+        convert(model, command="onnx2snn demo").save(folder, force=force)
         with progress("simulating") as bar:
             simulation = simulate(folder, data, progress=bar)
         verification = verify(model, folder, data)

@@ -13,9 +13,10 @@ from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
+from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense, Neuron
+from onnx2snn.ir.ops import Conv, Dense, Input, Neuron
 from onnx2snn.passes import CODES, CalibrateActivations, MapNeurons, Recipe, most_levels, run_passes
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
@@ -25,6 +26,7 @@ from onnx2snn.version import __version__
 
 Settle = int | Literal["auto"]
 CALIBRATION_BATCH = 64
+MOST_STEPS = (1 << 16) - 1  #: levels of the widest quantiser that is read
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
             raise UnknownNameError(f"no code {self.code!r}; known: {', '.join(CODES)}")
-        if self.steps is not None and self.steps < 1:
-            raise UsageError(f"steps: a number from 1 on expected, found {self.steps}")
-        if isinstance(self.settle, int) and self.settle < 0:
-            raise UsageError(f"settle: a number from 0 on or 'auto' expected, found {self.settle}")
+        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
+            raise UsageError(f"steps: a number from 1 to {MOST_STEPS} expected, found {self.steps}")
+        whole = isinstance(self.settle, int) and 0 <= self.settle <= MOST_STEPS
+        if self.settle not in (None, "auto") and not whole:
+            raise UsageError(f"settle: a number from 0 to {MOST_STEPS} or 'auto' expected, found {self.settle!r}")
+        if self.passes is not None:
+            parse_recipe(self.passes)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class Conversion:
         from onnx2snn.backends.numpy import NumpySimulator
 
         schedule = self.network.schedule
-        return NumpySimulator(self.network.graph, schedule.steps, schedule.settle).run(x)
+        samples = check_samples(x, self.network.input_shape)
+        return NumpySimulator(self.network.graph, schedule.steps, schedule.settle).run(samples)
 
     def save(self, folder: str | Path, backend: str = "numpy", force: bool = False) -> Manifest:
         """Writes an artifact for a backend; the folder appears whole or not at all."""
@@ -172,7 +178,8 @@ def convert(
     ann = read_onnx(path).graph
     recipe: Recipe = ()
     if calibrate is not None:
-        batches = (calibrate[i : i + CALIBRATION_BATCH] for i in range(0, len(calibrate), CALIBRATION_BATCH))
+        samples = check_samples(calibrate, ann.shape(ann.of(Input)[0].name))
+        batches = (samples[i : i + CALIBRATION_BATCH] for i in range(0, len(calibrate), CALIBRATION_BATCH))
         recipe = (CalibrateActivations(levels=levels, maxima=maxima(ann, batches)),)
     return Conversion(ann, Source.of(path), Options(code, steps, settle, integer, passes), recipe, command)
 

@@ -6,12 +6,13 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.errors import DataError, located
+from onnx2snn.errors import DataError, UsageError, located
 from onnx2snn.ir import Array, Shape
 
 
@@ -32,16 +33,32 @@ def read_samples(path: Path, shape: Shape) -> Samples:
         arrays = _arrays(path)
         if "x" not in arrays:
             raise DataError(f"an array 'x' expected, found {', '.join(sorted(arrays)) or 'none'}")
-        x = arrays["x"]
-        if x.dtype.kind != "f":
-            raise DataError(f"x: float32 expected, found {x.dtype}")
-        if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
-            raise DataError(f"x: shape (N, {', '.join(map(str, shape))}) expected, found {x.shape}")
-        if not len(x):
-            raise DataError("x: one sample or more expected, found none")
-        if not np.isfinite(x).all():
-            raise DataError("x: finite numbers expected, found NaN or infinity")
-        return Samples(x.astype(np.float32), _labels(arrays.get("y"), len(x)))
+        x = check_samples(arrays["x"], shape)
+        return Samples(x, _labels(arrays.get("y"), len(x)))
+
+
+def check_samples(x: object, shape: Shape) -> Array:
+    """Samples as float32 (N, *shape); raises `DataError` where they are something else or not finite."""
+    if not isinstance(x, np.ndarray):
+        raise DataError(f"x: a NumPy array expected, found {type(x).__name__}")
+    if x.dtype.kind != "f":
+        raise DataError(f"x: float32 expected, found {x.dtype}")
+    if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
+        raise DataError(f"x: shape (N, {', '.join(map(str, shape))}) expected, found {x.shape}")
+    if not len(x):
+        raise DataError("x: one sample or more expected, found none")
+    if not np.isfinite(x).all():
+        raise DataError("x: finite numbers expected, found NaN or infinity")
+    return x.astype(np.float32)
+
+
+def _holds(path: Path, names: Collection[str]) -> bool:
+    """Whether the file is an .npz of exactly these arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()} == set(names)
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _arrays(path: Path) -> dict[str, Array]:
@@ -70,7 +87,12 @@ def _labels(y: Array | None, count: int) -> Array | None:
 
 
 def write_results(path: Path, **arrays: Array) -> None:
-    """Writes an .npz file in one step: it is there whole, or what was there before stays."""
+    """Writes an .npz file in one step: it is there whole, or what was there before stays.
+
+    Raises `UsageError` where a file of another kind stands in the way.
+    """
+    if path.exists() and not _holds(path, arrays.keys()):
+        raise UsageError(f"{path}: exists and is no earlier result; it is left alone, choose another name")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)
     except OSError as error:

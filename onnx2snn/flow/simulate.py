@@ -85,4 +85,6 @@ def accuracy_of(output: Array, labels: Array) -> float:
     """Share of samples whose largest output is the label's."""
     if output.ndim != 2:
         raise DataError(f"y: labels go with an output (N, classes), found {output.shape}")
+    if labels.min() < 0 or labels.max() >= output.shape[1]:
+        raise DataError(f"y: labels 0 to {output.shape[1] - 1} expected, found {labels.min()} to {labels.max()}")
     return float((output.argmax(axis=1) == labels).mean())

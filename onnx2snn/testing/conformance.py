@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.artifact import Network, Source
+from onnx2snn.artifact import Network, Source, read_manifest
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, Onnx2SnnError, PassError
 from onnx2snn.flow.convert import Conversion, Options, save
-from onnx2snn.flow.opening import open_artifact
 from onnx2snn.reference import Run, run
 from onnx2snn.testing.cases import CASES
 
@@ -62,13 +61,13 @@ def check_case(backend: Backend, case: str, code: str, arithmetic: str, folder: 
     except (BackendError, PassError) as error:
         return Outcome(case, code, arithmetic, str(error))
     save(network, backend, folder, force=True)
-    artifact = open_artifact(folder)
+    manifest = read_manifest(folder)
     problems = backend.audit(network, folder)
     if problems:
         raise ConformanceError(f"{backend.name}, {case}: {'; '.join(problems)}")
     x = samples(network)
     expected = run(network.graph, x, network.schedule.steps, network.schedule.settle)
-    compare(artifact.simulator().run(x), expected, f"{backend.name}, {case}, {code}, {arithmetic}")
+    compare(backend.simulator(folder, manifest).run(x), expected, f"{backend.name}, {case}, {code}, {arithmetic}")
     return Outcome(case, code, arithmetic)
 
 

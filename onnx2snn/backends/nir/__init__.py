@@ -32,6 +32,7 @@ class NirBackend(Backend):
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("float",)
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "approximate"
     rules: ClassVar[tuple[DesignRule, ...]] = RULES
+    needs: ClassVar[tuple[str, ...]] = ("nir",)
 
     def emit(self, network: Network, folder: Path) -> None:
         """Writes `network.nir`; `MissingExtraError` where the package nir is not installed."""
