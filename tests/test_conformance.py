@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from onnx2snn.artifact import Manifest, Network
+from onnx2snn.backends.base import Backend, Simulator
 from onnx2snn.errors import MissingExtraError
 from onnx2snn.ir.ops import ALL_OPS, Staircase
 from onnx2snn.passes import STAIRCASES, run_passes
@@ -73,3 +75,16 @@ def test_a_wrong_simulator_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(type(backend), "simulator", late)
     with pytest.raises(ConformanceError, match="counts differ"):
         check_case(backend, "conv-chain", "st-bif", "integer", tmp_path / "x")
+
+
+def test_a_backend_need_not_be_installed(tmp_path: Path) -> None:
+    class Unregistered(Backend):
+        name = "unregistered"
+
+        def emit(self, network: Network, folder: Path) -> None:
+            (folder / "net.txt").write_text("")
+
+        def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
+            return load_backend("numpy").simulator(folder, manifest)
+
+    assert check_case(Unregistered(), "conv-chain", "if", "integer", tmp_path / "x").refused == ""

@@ -111,6 +111,15 @@ def test_the_command_line_lists_it(toychip: Plugin) -> None:
     assert entry["summary"] == "an imaginary chip of 256 neurons"
 
 
+def test_a_backend_without_its_package_is_listed_as_unusable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nir", None)
+    listed = {entry["name"]: entry for entry in onnx2snn("backends", "--json").json["backends"]}
+    assert listed["nir"]["usable"] is False
+    assert 'pip install "onnx2snn[nir]"' in listed["nir"]["summary"]
+    assert (listed["nir"]["codes"], listed["nir"]["arithmetic"]) == (["if"], ["float"])
+    assert listed["numpy"]["usable"] is True
+
+
 def test_an_artifact_of_a_plugin_that_has_gone(toychip: Plugin, site: Path, tmp_path: Path) -> None:
     backend = load_backend("toychip")
     save(lowered("dense-chain", backend, "st-bif", "integer"), backend, tmp_path / "net")

@@ -33,7 +33,7 @@ def command(
             row.op,
             row.dialect,
             row.bits,
-            row.scale,
+            _scale(row.scale, row.scales),
             _range(row.low, row.high),
             row.rounding,
             row.kind,
@@ -43,10 +43,16 @@ def command(
     ]
     print_table(str(model), ("node", "op", "dialect", "bits", "scale", "range", "rounding", "class", "note"), rows)
     for code, steps in found.steps.items():
-        print(f"code {code}: T = {steps}")
+        print(f"code {code}: T = {steps}" if steps[0].isdigit() else f"code {code}: {steps}")
     for problem in found.problems:
         print(f"problem: {problem}")
     raise typer.Exit(0 if found.ok else 1)
+
+
+def _scale(scale: float | None, scales: int | None) -> str:
+    if scale is None or scales is None:
+        return ""
+    return f"{scale:.6g}" if scales == 1 else f"{scale:.6g} ({scales} scales)"
 
 
 def _range(low: int | None, high: int | None) -> str:

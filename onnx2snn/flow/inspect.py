@@ -24,6 +24,7 @@ class NodeReport:
 
     into: the IR node it went into, "" where it became a constant.  kind: None where reading stopped before it could be
     judged.  bits, scale, low, high, rounding: of quantisers and integer weights; scale is the smallest, if several.
+    scales: how many there are, one for each channel or one for all.
     """
 
     node: str
@@ -34,6 +35,7 @@ class NodeReport:
     kind: NodeClass | None = None
     bits: int | None = None
     scale: float | None = None
+    scales: int | None = None
     low: int | None = None
     high: int | None = None
     rounding: str | None = None
@@ -120,12 +122,13 @@ def _described(record: Record, ann: Graph, reference: Graph | None = None) -> No
         if kept is not None and isinstance(kept.op, (Staircase, Encoder)):
             low, high = kept.op.lo, kept.op.hi
         bits, dialect = (high - low).bit_length(), _dialect(op)
-        scale = float(op.scale.min())
-        return replace(row, dialect=dialect, bits=bits, scale=scale, low=low, high=high, rounding=op.rounding)
+        row = replace(row, scale=float(op.scale.min()), scales=op.scale.size)
+        return replace(row, dialect=dialect, bits=bits, low=low, high=high, rounding=op.rounding)
     if isinstance(op, (Conv, Dense)) and op.scale is not None and record.op in ("Conv", "Gemm", "MatMul"):
         low, high = int(op.weight.min()), int(op.weight.max())
         bits = max(abs(low), abs(high)).bit_length() + 1
-        return replace(row, dialect="integer weights", bits=bits, scale=float(op.scale.min()), low=low, high=high)
+        row = replace(row, scale=float(op.scale.min()), scales=op.scale.size)
+        return replace(row, dialect="integer weights", bits=bits, low=low, high=high)
     return row
 
 
