@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -142,6 +143,32 @@ def test_calibrate_a_float_model(tmp_path: Path) -> None:
     assert verified.json["parity"]["argmax_agreement"] > 0.8
 
 
+def test_nothing_to_calibrate_is_said(tmp_path: Path) -> None:
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--calibrate", DATA)
+    assert result.code == 0
+    assert result.err.strip().endswith("nothing to calibrate: no activation is real-valued")
+
+
+def test_the_recipe_of_the_docs_is_taken_whole(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"`'(fold-batchnorm, [^`]*)'`", page)
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--json")
+    assert result.code == 0
+    assert (result.json["code"], result.json["arithmetic"]) == ("if", "float")
+    assert result.err == "", "a code that was asked for needs no explanation"
+    (cut,) = re.findall(r"(.*), map-neurons", recipe)
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "other", "--passes", cut, "--json")
+    assert (result.json["code"], result.json["arithmetic"]) == ("st-bif", "integer")
+
+
+def test_labels_outside_the_classes_leave_no_result(tmp_path: Path) -> None:
+    onnx2snn("convert", MODEL, "-o", tmp_path / "net")
+    np.savez(tmp_path / "data.npz", x=np.zeros((2, 1, 8, 8), np.float32), y=np.array([0, 10]))
+    out = tmp_path / "out.npz"
+    one_line(onnx2snn("simulate", tmp_path / "net", "--data", tmp_path / "data.npz", "--save", out), "labels 0 to 9")
+    assert not out.exists()
+
+
 def test_results_overwrite_only_results(tmp_path: Path) -> None:
     onnx2snn("convert", MODEL, "-o", tmp_path / "net")
     out = tmp_path / "out.npz"
@@ -156,10 +183,19 @@ def test_the_python_face_raises_our_errors(tmp_path: Path) -> None:
     from onnx2snn import convert
     from onnx2snn.errors import Onnx2SnnError
 
-    wrong: dict[str, Any] = {"settle": "soon", "steps": 10**9, "passes": "x", "calibrate": "data.npz", "code": "x"}
-    for name, value in wrong.items():
-        with pytest.raises(Onnx2SnnError, match=r"expected|known"):
-            convert(MODEL, **{name: value})
+    samples = np.zeros((2, 1, 8, 8), np.float32)
+    wrong: dict[str, list[Any]] = {
+        "settle": ["soon", True, np.array([1, 2]), 10**9],
+        "steps": [10**9, 0, "7", 7.5],
+        "passes": ["x", "map-neurons{steps=99999999}"],
+        "calibrate": ["data.npz", samples[0], samples.astype(int), samples.astype(float) + 1e300],
+        "levels": [0, 31],
+        "code": ["x"],
+    }
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(Onnx2SnnError, match=r"expected|known"):
+                convert(MODEL, **{name: value})
     net = convert(MODEL)
     for x in (np.zeros((2, 3), np.float32), [1.0], np.full((1, 1, 8, 8), np.nan), np.zeros((1, 1, 8, 8), int)):
         with pytest.raises(Onnx2SnnError, match="expected, found"):

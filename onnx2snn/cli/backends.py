@@ -35,7 +35,8 @@ def _described(name: str, package: str, version: str) -> dict[str, Any]:
         backend = load_backend(name)
     except Onnx2SnnError as error:
         return {**entry, "summary": f"unusable: {error}", "usable": False}
-    missing = [package for package in backend.needs if find_spec(package) is None]
-    summary = f'unusable: needs {", ".join(missing)}, pip install "onnx2snn[{name}]"' if missing else backend.summary
+    missing = [needed for needed in backend.needs if find_spec(needed) is None]
+    install = f'"onnx2snn[{name}]"' if package == "onnx2snn" else " ".join(missing)
+    summary = f"unusable: needs {', '.join(missing)}: pip install {install}" if missing else backend.summary
     known = {"codes": list(backend.codes), "arithmetic": list(backend.arithmetic)}
     return {**entry, **known, "summary": summary, "usable": not missing}

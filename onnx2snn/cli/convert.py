@@ -100,12 +100,14 @@ def command(
             integer=integer,
             passes=passes,
             calibrate=None if calibrate is None else _samples(calibrate, model),
-            levels=levels or 15,
+            levels=levels,
             command=" ".join(["onnx2snn convert", model.name, *options]),
         )
+        if calibrate is not None and not conversion.calibrated:
+            print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
         manifest = save(network, chosen, out, force)
-    if code is None and network.code != "st-bif":
+    if code is None and "map-neurons" not in (passes or "") and network.code != "st-bif":
         print(
             f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)",
             file=sys.stderr,

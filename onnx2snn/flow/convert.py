@@ -10,13 +10,14 @@ from typing import Literal
 
 from onnx2snn.analysis.calibration import maxima
 from onnx2snn.analysis.certificate import Certificate, certify
+from onnx2snn.analysis.widths import is_integer
 from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
 from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense, Input, Neuron
+from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
 from onnx2snn.passes import CODES, CalibrateActivations, MapNeurons, Recipe, most_levels, run_passes
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
@@ -26,6 +27,7 @@ from onnx2snn.version import __version__
 
 Settle = int | Literal["auto"]
 CALIBRATION_BATCH = 64
+LEVELS = 15  #: of a calibrated activation
 MOST_STEPS = (1 << 16) - 1  #: levels of the widest quantiser that is read
 
 
@@ -48,13 +50,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
             raise UnknownNameError(f"no code {self.code!r}; known: {', '.join(CODES)}")
-        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
-            raise UsageError(f"steps: a number from 1 to {MOST_STEPS} expected, found {self.steps}")
-        whole = isinstance(self.settle, int) and 0 <= self.settle <= MOST_STEPS
-        if self.settle not in (None, "auto") and not whole:
-            raise UsageError(f"settle: a number from 0 to {MOST_STEPS} or 'auto' expected, found {self.settle!r}")
-        if self.passes is not None:
-            parse_recipe(self.passes)
+        if self.steps is not None:
+            _check_number("steps", self.steps, 1)
+        if self.settle is not None and not (isinstance(self.settle, str) and self.settle == "auto"):
+            _check_number("settle", self.settle, 0, " or 'auto'")
+        for step in parse_recipe(self.passes or ""):
+            if isinstance(step, MapNeurons):
+                _check_number("pass map-neurons: steps", step.steps, 0)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Conversion:
     def network(self) -> Network:
         """The network as the `numpy` backend has it."""
         return self.lower(load_backend("numpy"))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether calibration found a real-valued activation to quantise."""
+        return bool(run_passes(self.ann, self.levels).of(Staircase))
 
     @property
     def certificate(self) -> Certificate:
@@ -106,6 +113,8 @@ class Conversion:
                 observer(step, graph, reasons)  # type: ignore[arg-type]
 
         graph = run_passes(reference, recipe, watch)
+        if mapping is not None:
+            integer = is_integer(graph)
         schedule = Schedule(steps, self._settle(graph))
         network = Network(
             graph=graph,
@@ -165,23 +174,29 @@ def convert(
     integer: bool | None = None,
     passes: str | None = None,
     calibrate: Array | None = None,
-    levels: int = 15,
+    levels: int | None = None,
     command: str = "",
 ) -> Conversion:
     """Reads a quantised ONNX file and prepares its conversion to a spiking network.
 
     model: path of the file.  code, steps, settle, integer, passes: see `Options`.
-    calibrate: samples (N, *input shape) whose maxima give real-valued activations `levels` steps each.
-    Raises `ModelError` for a file that cannot be taken; later steps raise `PassError` and `BackendError`.
+    calibrate: samples (N, *input shape) whose maxima give real-valued activations `levels` steps each (15 by default).
+    Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
+    file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
+    options = Options(code, steps, settle, integer, passes)
+    if levels is not None:
+        _check_number("levels", levels, 1)
+    if levels is not None and calibrate is None:
+        raise UsageError("levels: samples to calibrate on expected, found none")
     path = Path(model)
     ann = read_onnx(path).graph
     recipe: Recipe = ()
     if calibrate is not None:
         samples = check_samples(calibrate, ann.shape(ann.of(Input)[0].name))
-        batches = (samples[i : i + CALIBRATION_BATCH] for i in range(0, len(calibrate), CALIBRATION_BATCH))
-        recipe = (CalibrateActivations(levels=levels, maxima=maxima(ann, batches)),)
-    return Conversion(ann, Source.of(path), Options(code, steps, settle, integer, passes), recipe, command)
+        batches = (samples[i : i + CALIBRATION_BATCH] for i in range(0, len(samples), CALIBRATION_BATCH))
+        recipe = (CalibrateActivations(levels=levels or LEVELS, maxima=maxima(ann, batches)),)
+    return Conversion(ann, Source.of(path), options, recipe, command)
 
 
 def save(network: Network, backend: Backend, folder: Path, force: bool = False) -> Manifest:
@@ -237,6 +252,11 @@ def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, 
         )
         for v in certificate.verdicts
     )
+
+
+def _check_number(name: str, value: object, low: int, others: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MOST_STEPS:
+        raise UsageError(f"{name}: a whole number from {low} to {MOST_STEPS}{others} expected, found {value!r}")
 
 
 def _code_of(recipe: Recipe) -> str:

@@ -47,9 +47,11 @@ def check_samples(x: object, shape: Shape) -> Array:
         raise DataError(f"x: shape (N, {', '.join(map(str, shape))}) expected, found {x.shape}")
     if not len(x):
         raise DataError("x: one sample or more expected, found none")
-    if not np.isfinite(x).all():
-        raise DataError("x: finite numbers expected, found NaN or infinity")
-    return x.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = x.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise DataError("x: finite float32 numbers expected, found NaN, infinity or more than float32 holds")
+    return single
 
 
 def _holds(path: Path, names: Collection[str]) -> bool:
@@ -86,13 +88,20 @@ def _labels(y: Array | None, count: int) -> Array | None:
     return y.astype(np.int64)
 
 
+def check_results(path: Path, names: Collection[str]) -> None:
+    """Raises where an .npz of the arrays `names` cannot be written without losing something else."""
+    if path.exists() and not _holds(path, names):
+        raise UsageError(f"{path}: exists and is no earlier result; it is left alone, choose another name")
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"{path}: a folder to write to expected, found none")
+
+
 def write_results(path: Path, **arrays: Array) -> None:
     """Writes an .npz file in one step: it is there whole, or what was there before stays.
 
     Raises `UsageError` where a file of another kind stands in the way.
     """
-    if path.exists() and not _holds(path, arrays.keys()):
-        raise UsageError(f"{path}: exists and is no earlier result; it is left alone, choose another name")
+    check_results(path, arrays.keys())
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)
     except OSError as error:

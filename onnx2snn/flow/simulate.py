@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.errors import DataError
-from onnx2snn.flow.data import Samples, read_samples, write_results
+from onnx2snn.flow.data import Samples, check_results, read_samples, write_results
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.ir import Array
 from onnx2snn.reference import Run, joined
@@ -51,6 +51,8 @@ def simulate(
 
     progress(done, total) is called after each batch. Raises `ArtifactError`, `DataError` or `BackendError`.
     """
+    if save is not None:
+        check_results(Path(save), ("output", "steps"))
     artifact = open_artifact(Path(folder))
     simulator = artifact.simulator()
     samples = read_samples(Path(data), artifact.manifest.input_shape)
@@ -60,9 +62,10 @@ def simulate(
         if progress is not None:
             progress(min(start + BATCH, len(samples.x)), len(samples.x))
     run = joined(runs)
+    summary = _summary(artifact, samples, run)
     if save is not None:
         write_results(Path(save), output=run.output.astype(np.float32), steps=np.asarray(run.steps))
-    return _summary(artifact, samples, run)
+    return summary
 
 
 def _light(run: Run) -> Run:
