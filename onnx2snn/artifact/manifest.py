@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from onnx2snn.artifact.network import Schedule
+
 SCHEMA_VERSION = 1
 
 
@@ -60,6 +62,11 @@ class Manifest(_Record):
     command: str
     files: dict[str, str]  #: name of each other file of the artifact and its sha256
     digest: str = ""  #: sha256 of the manifest itself, this field left empty
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the artifact is run."""
+        return Schedule(self.steps, None if self.settle == "auto" else self.settle)
 
     def sealed(self) -> Manifest:
         """The manifest with its own digest."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.analysis.certificate import Certificate, certify
-from onnx2snn.artifact import Manifest, Network, Schedule, Source, check_files
+from onnx2snn.artifact import Network, Source, check_files
 from onnx2snn.errors import DataError
 from onnx2snn.flow.data import Samples, read_samples
 from onnx2snn.flow.opening import Artifact, open_artifact
@@ -90,7 +90,7 @@ def verify(
         findings.append(f"the artifact was made from another file than {source.file} ({artifact.manifest.model.file})")
     graph = artifact.graph()
     reference = run_passes(read_onnx(Path(model)).graph, parse_recipe(artifact.manifest.staircase_passes))
-    certificate = certify(reference, graph, artifact.manifest.steps, _settle(artifact.manifest))
+    certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle)
     findings += _against_claims(artifact, graph, certificate)
     findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)
     parity = None
@@ -105,10 +105,6 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         read_onnx(path)  # says what is wrong with it
     return path
-
-
-def _settle(manifest: Manifest) -> int | None:
-    return None if manifest.settle == "auto" else manifest.settle
 
 
 def _against_claims(artifact: Artifact, graph: Graph, certificate: Certificate) -> list[str]:
@@ -134,7 +130,7 @@ def _network(artifact: Artifact, graph: Graph, certificate: Certificate, source:
     manifest = artifact.manifest
     return Network(
         graph=graph,
-        schedule=Schedule(manifest.steps, _settle(manifest)),
+        schedule=manifest.schedule,
         code=manifest.code,
         integer=manifest.arithmetic == "integer",
         source=source,
@@ -151,7 +147,7 @@ def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples
 
     truth = OnnxTruth(model, reference)
     manifest = artifact.manifest
-    alone = NumpySimulator(artifact.graph(), manifest.steps, _settle(manifest))
+    alone = NumpySimulator(artifact.graph(), manifest.steps, manifest.schedule.settle)
     tally = _Tally(reference, artifact.graph(), manifest.steps)
     tally.parity.calibrated = truth.calibrated
     simulator = artifact.simulator()

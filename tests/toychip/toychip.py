@@ -35,6 +35,4 @@ class ToyChip(Backend):
         (folder / "thresholds.csv").write_text("".join(f"{','.join(map(str, row))}\n" for row in rows))
 
     def simulator(self, folder: Path, manifest: Manifest) -> NumpySimulator:
-        return NumpySimulator(
-            load_graph(folder), manifest.steps, None if manifest.settle == "auto" else manifest.settle
-        )
+        return NumpySimulator(load_graph(folder), manifest.schedule.steps, manifest.schedule.settle)

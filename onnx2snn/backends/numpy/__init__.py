@@ -22,8 +22,8 @@ class NumpyBackend(Backend):
         """Nothing of its own: `network.txt` and `arrays.safetensors` are what it reads."""
 
     def simulator(self, folder: Path, manifest: Manifest) -> NumpySimulator:
-        settle = None if manifest.settle == "auto" else manifest.settle
-        return NumpySimulator(load_graph(folder), manifest.steps, settle)
+        schedule = manifest.schedule
+        return NumpySimulator(load_graph(folder), schedule.steps, schedule.settle)
 
 
 __all__ = ["NumpyBackend", "NumpySimulator"]

@@ -40,6 +40,7 @@ class NumpySimulator:
         self.graph, self.steps, self.settle, self.chunk_bytes = graph, steps, settle, chunk_bytes
         self.most = steps + (settle_bound(graph, steps) if settle is None else settle)
         self.constant = constant_nodes(graph)
+        self.integer = is_integer(graph)
         bits = widths(graph, self.most)
         self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}
         self.last_use = {source: node.name for node in graph for source in node.inputs}
@@ -120,10 +121,15 @@ class _Chunk:
         result = linear(op, kind, *folded)
         return Signal(result.reshape(ticks, -1, *result.shape[1:]), still=False)
 
+    def _whole(self, values: Array) -> Array:
+        """Charge of an integer network as int64, of a real one as it is."""
+        return values.astype(INT64) if self.simulator.integer else values
+
     def _moving(self, signal: Signal, ticks: int) -> Signal:
         """The signal over `ticks` ticks: charge in equal parts, trains filled up with silence."""
         if signal.still:
-            parts = [part(_whole(signal.values, self.simulator.graph), t, self.simulator.steps) for t in range(ticks)]
+            total = self._whole(signal.values)
+            parts = [part(total, tick, self.simulator.steps) for tick in range(ticks)]
             return Signal(np.stack(parts), still=False)
         short = ticks - len(signal.values)
         if not short:
@@ -153,7 +159,7 @@ class _Chunk:
     def _drive(self, op: Neuron, kind: np.dtype[np.generic], signal: Signal) -> Callable[[int], Array | None]:
         steps, gain = self.simulator.steps, 1 << op.shift
         if signal.still:
-            total = _whole(signal.values, self.simulator.graph) * gain + op.bias
+            total = self._whole(signal.values) * gain + op.bias
             parts = [part(total, tick, steps).astype(kind) for tick in range(min(2, steps))]
             return lambda tick: None if tick >= steps else parts[min(tick, 1)]
         bias = [part(op.bias, tick, steps).astype(kind) for tick in range(min(2, steps))]
@@ -179,11 +185,6 @@ def spread(counts: Array, steps: int) -> Array:
     ticks = max(steps, int(np.abs(counts).max(initial=0)))
     sums = np.stack([(2 * np.abs(counts) * (tick + 1) + ticks) // (2 * ticks) for tick in range(ticks)])
     return (np.diff(sums, axis=0, prepend=np.zeros_like(sums[:1])) * np.sign(counts)).astype(np.int8)
-
-
-def _whole(values: Array, graph: Graph) -> Array:
-    """Charge of an integer network as int64, of a real one as it is."""
-    return values.astype(INT64) if is_integer(graph) else values
 
 
 def _kind(node: Node, bits: int) -> np.dtype[np.generic]:

@@ -62,8 +62,8 @@ class TorchBackend(Backend):
         with _needing_torch():
             from onnx2snn.backends.torch.simulator import TorchSimulator
 
-        settle = None if manifest.settle == "auto" else manifest.settle
-        return TorchSimulator(load_graph(folder), manifest.steps, settle)
+        schedule = manifest.schedule
+        return TorchSimulator(load_graph(folder), schedule.steps, schedule.settle)
 
 
 def build(graph: Graph, steps: int, settle: int | None = None) -> SpikingModule:
