@@ -24,16 +24,27 @@ from onnx2snn.ir.ops import (
     Concat,
     Conv,
     Dense,
+    Dilate,
     Encoder,
+    Gather,
     Input,
+    LeakyRelu,
+    Maximum,
     MaxPool,
+    Minimum,
+    Multiply,
     Neuron,
+    Pad,
     Quantise,
     Readout,
     Reshape,
     SignedIF,
+    Softmax,
     Staircase,
+    Steps,
     SumPool,
+    Transpose,
+    Unary,
 )
 
 Case = tuple[type[Op], str, Callable[[], object]]
@@ -140,7 +151,7 @@ def scale_cases() -> list[Case]:
             (kind, "C2", lambda m=makers[kind], c=c: m(**c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": -3, "hi": -1})
         ]
     found.append((Quantise, "C2", lambda: makers[Quantise](qmin=3)))
-    found += [(Quantise, "C3", lambda z=z: makers[Quantise](zero_point=z)) for z in (-1, 4)]
+    found.append((Quantise, "C3", lambda: makers[Quantise](rounding="sideways")))
     found += [(Encoder, "C3", lambda v=v: makers[Encoder](value=v)) for v in (0 * ONE, -ONE, NAN)]
     found.append((Encoder, "C3", lambda: makers[Encoder](value=f64(2)).infer((2, 3))))
     return found
@@ -192,6 +203,29 @@ CASES: list[Case] = [
     (Readout, "C1", lambda: Readout(scale=ONE, bias=INF)),
     (Readout, "C1", lambda: Readout(scale=f64(2), bias=ONE).infer((3,))),
     (Readout, "C1", lambda: Readout(scale=ONE, bias=f64(2, 3)).infer((3,))),
+    (Transpose, "C1", lambda: Transpose(perm=(0, 2))),
+    (Transpose, "C1", lambda: Transpose(perm=(1, 0)).infer((2, 3, 4))),
+    (Gather, "C1", lambda: Gather(axis=0, indices=np.zeros((1, 1), np.int64))),
+    (Gather, "C1", lambda: Gather(axis=0, indices=np.zeros(0, np.int64))),
+    (Gather, "C1", lambda: Gather(axis=0, indices=f64(2))),
+    (Gather, "C2", lambda: Gather(axis=2, indices=np.zeros(1, np.int64)).infer((3, 3))),
+    (Gather, "C3", lambda: Gather(axis=0, indices=np.array([0, 3])).infer((3,))),
+    (Gather, "C3", lambda: Gather(axis=0, indices=np.array([-1])).infer((3,))),
+    (Pad, "C1", lambda: Pad(pads=(0, -1))),
+    (Pad, "C2", lambda: Pad(pads=(1, 1)).infer((2, 3))),
+    (Dilate, "C1", lambda: Dilate(strides=(0,))),
+    (Dilate, "C2", lambda: Dilate(strides=(2,)).infer((3, 3, 3))),
+    (Unary, "C1", lambda: Unary(function="sine")),  # type: ignore[arg-type]
+    (LeakyRelu, "C1", lambda: LeakyRelu(slope=NAN)),
+    (LeakyRelu, "C1", lambda: LeakyRelu(slope=f64(2)).infer((3,))),
+    *[(kind, "C1", lambda k=kind: k().infer((3,), (1,))) for kind in (Multiply, Minimum, Maximum)],
+    (Softmax, "C1", lambda: Softmax(axis=1).infer((3,))),
+    (Steps, "C1", lambda: Steps(breakpoints=np.array([1.0, 0.5]), heights=f64(2))),
+    (Steps, "C1", lambda: Steps(breakpoints=np.array([NAN, 1.0]), heights=f64(2))),
+    (Steps, "C1", lambda: Steps(breakpoints=f64(2, 4), heights=f64(2)).infer((3,))),
+    (Steps, "C2", lambda: Steps(breakpoints=f64(2), heights=f64(3))),
+    (Steps, "C2", lambda: Steps(breakpoints=f64(2), heights=np.array([1.0, 0.0]))),
+    (Steps, "C3", lambda: Steps(breakpoints=f64(2), heights=f64(2), base=float("inf"))),
     *window_cases(),
     *neuron_cases(),
     *scale_cases(),

@@ -137,7 +137,7 @@ def test_emitted_file_runs_with_torch_alone(name: str, integer: bool, code: str,
     )
     assert answer.returncode == 0, answer.stderr
     output, counts, spikes, steps, keys = json.loads(answer.stdout)
-    found = Run(np.array(output), steps, {k: np.array(v) for k, v in counts.items()}, spikes)
+    found = Run((np.array(output),), steps, {k: np.array(v) for k, v in counts.items()}, spikes)
     assert_same(found, run(made.graph, x, made.schedule.steps, made.schedule.settle))
     module = build(made.graph, made.schedule.steps, made.schedule.settle)
     trained = [key for key, parameter in module.named_parameters() if parameter.requires_grad]

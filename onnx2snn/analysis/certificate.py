@@ -16,11 +16,11 @@ import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
 from onnx2snn.analysis.follow import Follower, Link
-from onnx2snn.analysis.lattice import Lattice, Places, lattices
+from onnx2snn.analysis.lattice import TAIL, Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
-from onnx2snn.reference import exact, settle_bound
+from onnx2snn.reference import exact, settle_bound, tail_nodes
 
 Exactness = Literal["exact", "bounded", "analog"]
 REAL = "computed in real arithmetic, which is not proven"
@@ -33,6 +33,7 @@ class Verdict:
     breakpoints, proven: how many breakpoints it has over all channels, and how many equal the staircase's.
     bound: the largest count error that the op itself can add, given exact input.
     accumulator_bits: width of a signed register that its membrane (or sum) can never overflow; 0 where none is kept.
+    tail: whether it stands behind the readout, where nothing spikes.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Verdict:
     bound: int = 0
     accumulator_bits: int = 0
     reason: str = ""
+    tail: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Certificate:
     @property
     def exact(self) -> bool:
         """Whether the whole network equals the quantised one in every count of every neuron."""
-        return all(v.exactness == "exact" for v in self.verdicts)
+        return all(v.exactness == "exact" or v.tail for v in self.verdicts)
 
     def __getitem__(self, name: str) -> Verdict:
         return {verdict.name: verdict for verdict in self.verdicts}[name]
@@ -90,10 +92,13 @@ class _Judge:
         self.places: Places = lattices(self.reference)
         self.ranges: Places = lattices(network, self.ticks)
         self.links = Follower(self.reference, network, self.places).links()
+        self.tail = tail_nodes(network)
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
     def verdict(self, node: Node) -> Verdict:
         op = node.op
+        if node.name in self.tail:
+            return Verdict(node.name, op.name, "analog", reason=TAIL, tail=True)
         if isinstance(op, Neuron):
             return self._neuron(node, op)
         if self.real and not isinstance(op, (Input, Encoder)):
@@ -113,11 +118,11 @@ class _Judge:
 
     def _readout(self, node: Node, op: Readout) -> Verdict:
         base = self._linear(node)
-        place = self.places.get(self.reference.outputs[0])
-        if base.exactness != "exact" or not isinstance(place, Lattice):
+        twin = self.reference[node.name] if base.exactness == "exact" else None
+        place = None if twin is None else self.places[twin.inputs[0]]
+        if twin is None or not isinstance(twin.op, Readout) or not isinstance(place, Lattice):
             return base
-        shift = _offset(self.reference, self.reference.outputs[0])
-        same = _equal(op.scale, place.unit) and _equal(op.bias, shift)
+        same = _equal(op.scale, place.unit * twin.op.scale) and _equal(op.bias, twin.op.bias)
         return base if same else replace(base, exactness="bounded", reason="scale or bias differ from the model's")
 
     def _neuron(self, node: Node, op: Neuron) -> Verdict:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from onnx2snn.analysis.lattice import Lattice, NoLattice, Places
+from onnx2snn.analysis.lattice import TAIL, Lattice, NoLattice, Places
 from onnx2snn.ir import Array, Graph, Node, Op, same
 from onnx2snn.ir.ops import Add, Affine, Conv, Dense, Encoder, Input, MaxPool, Neuron, Readout
+from onnx2snn.reference import tail_nodes
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Follower:
 
     def __init__(self, reference: Graph, network: Graph, places: Places) -> None:
         self.reference, self.network, self.places = reference, network, places
+        self.tail = tail_nodes(network)
         self.found: dict[str, Link] = {}
 
     def links(self) -> dict[str, Link]:
@@ -54,12 +56,14 @@ class Follower:
         twin = self.reference.get(node.name)
         if isinstance(op, Encoder):
             return self._encoder(node, op, twin)
+        if node.name in self.tail:
+            return Link(broken=TAIL, analog=True)
         arriving = [self.found[source] for source in node.inputs]
         broken = next((link for link in arriving if link.broken), None)
         if broken is not None:
             return Link(broken=broken.broken, analog=broken.analog)
         if isinstance(op, Readout):
-            return self._readout(arriving[0])
+            return self._readout(arriving[0], twin)
         if isinstance(op, Affine):
             return self._affine(node, op, arriving[0], twin)
         if twin is None:
@@ -96,9 +100,10 @@ class Follower:
             return Link(broken="its scale or range is not the model's")
         return Link(at=node.name)
 
-    def _readout(self, source: Link) -> Link:
-        (output,) = self.reference.outputs
-        if source.pair or not _one(source.multiplier) or source.at != self._at(output):
+    def _readout(self, source: Link, twin: Node | None) -> Link:
+        if twin is None or not isinstance(twin.op, Readout):
+            return Link(broken="the model has no readout of this name")
+        if source.pair or not _one(source.multiplier) or source.at != self._at(twin.inputs[0]):
             return Link(broken="it reads other values than in the model")
         return Link(at=source.at)
 

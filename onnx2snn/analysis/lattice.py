@@ -13,21 +13,25 @@ from fractions import Fraction
 import numpy as np
 
 from onnx2snn.errors import located
-from onnx2snn.ir import Array, Graph, Node, Shape
+from onnx2snn.ir import Array, Graph, Node, Op, Shape
 from onnx2snn.ir.ops import (
     Add,
     Affine,
     Concat,
     Conv,
     Dense,
+    Dilate,
     Encoder,
+    Gather,
     Input,
     MaxPool,
     Neuron,
+    Pad,
     Readout,
     Reshape,
     Staircase,
     SumPool,
+    Transpose,
 )
 from onnx2snn.reference import apply
 from onnx2snn.table import Table
@@ -55,6 +59,7 @@ class NoLattice:
     analog: bool = False
 
 
+TAIL = "stays real-valued behind the readout"
 Place = Lattice | NoLattice
 LATTICE: Table[Callable[..., Place]] = Table("the lattice analysis")
 
@@ -87,6 +92,8 @@ def _place(graph: Graph, node: Node, arriving: list[Place], steps: int) -> Place
         return Lattice(
             np.asarray(op.value, np.float64), np.asarray(low), np.asarray(steps if high is None else high), node.name
         )
+    if any(isinstance(graph[source].op, Readout) for source in node.inputs):
+        return NoLattice(TAIL)
     known = [place for place in arriving if isinstance(place, Lattice)]
     if len(known) < len(arriving):
         return next(place for place in arriving if isinstance(place, NoLattice))
@@ -187,14 +194,32 @@ def _concat(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
     return Lattice(unit, low, high, node.name)
 
 
-@LATTICE.rule(Reshape)
-def _reshape(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
-    assert isinstance(node.op, Reshape)
-    target = node.op.shape
-    unit, low, high = (
-        shrink(full(getattr(arriving[0], f), shapes[0]).reshape(target)) for f in ("unit", "low", "high")
-    )
+@LATTICE.rule(Reshape, Transpose, Gather)
+def _rearranged(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    unit, low, high = (_moved(node.op, getattr(arriving[0], f), shapes[0]) for f in ("unit", "low", "high"))
     return Lattice(unit, low, high, node.name)
+
+
+@LATTICE.rule(Pad, Dilate)
+def _with_zeros(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
+    (source,), (shape,) = arriving, shapes
+    unit = shrink(np.asarray(source.unit))
+    if unit.size > 1 and not _only_spatial(node.op, unit, shape):
+        return NoLattice("scales differ where zeros are put in")
+    low, high = (_moved(node.op, array, shape) for array in (source.low, source.high))
+    return Lattice(unit, np.minimum(low, 0), np.maximum(high, 0), node.name)
+
+
+def _only_spatial(op: Op, unit: Array, shape: Shape) -> bool:
+    """Whether the zeros stand within channels, and the unit is one a channel."""
+    spatial = isinstance(op, Dilate) or (isinstance(op, Pad) and not op.pads[0] and not op.pads[len(shape)])
+    return spatial and unit.shape == (shape[0],) + (1,) * (len(shape) - 1)
+
+
+def _moved(op: Op, array: Array, shape: Shape) -> Array:
+    """What a moving op makes of an array that broadcasts to its input, as small as it broadcasts."""
+    array = np.asarray(array)
+    return array.reshape(()) if array.size == 1 else shrink(apply(op, full(array, shape))[0])
 
 
 @LATTICE.rule(SumPool, MaxPool)

@@ -1,5 +1,6 @@
 """Device-neutral passes, one a file, and the recipes made of them."""
 
+from onnx2snn.passes.add_readouts import AddReadouts
 from onnx2snn.passes.average_to_sum import AverageToSum
 from onnx2snn.passes.base import Pass, Recipe, Rewrite, run_passes
 from onnx2snn.passes.calibrate_activations import CalibrateActivations
@@ -24,6 +25,7 @@ PASSES: dict[str, type[Pass]] = {
         DropRepeatedStaircases,
         MoveMaxpool,
         AverageToSum,
+        AddReadouts,
         MergeLinear,
         EncodeInput,
         CollectBias,
@@ -37,6 +39,7 @@ __all__ = [
     "CODES",
     "PASSES",
     "STAIRCASES",
+    "AddReadouts",
     "AverageToSum",
     "CalibrateActivations",
     "CollectBias",

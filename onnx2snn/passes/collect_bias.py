@@ -12,20 +12,17 @@ from onnx2snn.ir import Array, Graph, Node, Op
 from onnx2snn.ir.ops import (
     LINEAR,
     Affine,
-    AveragePool,
-    BatchNorm,
-    Clip,
     Conv,
     Dense,
     Encoder,
     Input,
     MaxPool,
-    Quantise,
-    Relu,
+    Readout,
     Staircase,
 )
 from onnx2snn.passes.base import Pass
-from onnx2snn.reference import apply
+from onnx2snn.passes.hints import HINTS
+from onnx2snn.reference import apply, tail_nodes
 
 
 @final
@@ -34,46 +31,37 @@ class CollectBias(Pass):
     """Gathers what biases and shifts add up to and injects it in one place.
 
     given:   linear ops with biases between staircases
-    result:  linear ops without constants; one Affine(shift) in front of each staircase and output that has any
+    result:  linear ops without constants; one Affine(shift) in front of each staircase that has any, and the bias of
+             each readout; what stands behind a readout stays as it is
     """
 
     name: ClassVar[str] = "collect-bias"
 
     def change(self, graph: Graph, notes: list[str]) -> Graph:
-        _refuse_others(graph)
+        tail = tail_nodes(graph)
+        nodes = [node for node in graph if node.name not in tail]
+        _refuse_others(nodes)
         constants: dict[str, Array] = {}
-        for node in graph:
+        for node in nodes:
             with located(f"{node}"):
                 constants[node.name] = _constant(graph, node, constants)
-        for node in graph:
+        for node in nodes:
             graph.replace(node.name, _bare(node))
-        for node in graph.of(Staircase):
-            shift = constants[node.inputs[0]]
-            if shift.any():
-                graph.insert_before(node.name, Affine(shift=shift), f"{node.name}.bias")
-        for output in graph.outputs:
-            if constants[output].any():
-                made = graph.add(
-                    graph.fresh(f"{output}.bias"), Affine(shift=constants[output]), [output], graph[output].origin
-                )
-                graph.outputs = tuple(made if name == output else name for name in graph.outputs)
-        _drop_empty(graph)
+        for node in nodes:
+            if isinstance(node.op, Staircase):
+                shift = constants[node.inputs[0]]
+                if shift.any():
+                    graph.insert_before(node.name, Affine(shift=shift), f"{node.name}.bias")
+            elif isinstance(node.op, Readout):
+                graph.replace(node.name, replace(node.op, bias=node.op.bias + constants[node.inputs[0]]))
+        _drop_empty(graph, tail)
         return graph
 
 
-HINTS: dict[type[Op], str] = {
-    Relu: "a real-valued activation: quantise the model, or calibrate it on data (--calibrate)",
-    Clip: "a real-valued activation: quantise the model, or calibrate it on data (--calibrate)",
-    AveragePool: "pass average-to-sum has to come before",
-    BatchNorm: "pass fold-batchnorm has to come before",
-    Quantise: "pass insert-staircases has to come before",
-}
-
-
-def _refuse_others(graph: Graph) -> None:
+def _refuse_others(nodes: list[Node]) -> None:
     """Only linear ops, max-pools and staircases can follow the input; every other node is named."""
-    allowed = (Input, Staircase, Encoder, MaxPool, *LINEAR)
-    others = [node for node in graph if not isinstance(node.op, allowed)]
+    allowed = (Input, Staircase, Encoder, MaxPool, Readout, *LINEAR)
+    others = [node for node in nodes if not isinstance(node.op, allowed)]
     if others:
         reasons = [f"{node}: {HINTS.get(type(node.op), 'has no spiking form here')}" for node in others]
         raise PassError("; ".join(reasons))
@@ -81,7 +69,7 @@ def _refuse_others(graph: Graph) -> None:
 
 def _constant(graph: Graph, node: Node, constants: dict[str, Array]) -> Array:
     """What the node puts out when nothing spikes, as small as it broadcasts."""
-    if isinstance(node.op, (Input, Staircase, Encoder)):
+    if isinstance(node.op, (Input, Staircase, Encoder, Readout)):
         return np.zeros(())
     arriving = [constants[source] for source in node.inputs]
     if isinstance(node.op, MaxPool):
@@ -119,7 +107,7 @@ def _bare(node: Node) -> Op:
     return op
 
 
-def _drop_empty(graph: Graph) -> None:
+def _drop_empty(graph: Graph, tail: frozenset[str]) -> None:
     for node in graph.of(Affine):
-        if isinstance(node.op, Affine) and node.op.scale is None and node.op.shift is None:
+        if node.name not in tail and isinstance(node.op, Affine) and node.op.scale is None and node.op.shift is None:
             graph.remove(node.name, use=node.inputs[0])

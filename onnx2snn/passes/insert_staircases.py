@@ -43,6 +43,8 @@ class InsertStaircases(Rewrite):
         for reader in chain:
             stairs = _cut(stairs, reader.op, op)
             last = reader
+        if op.rounding not in ("half-even", "half-up"):
+            raise PassError(f"rounding half-even or half-up expected, found {op.rounding}")
         staircase = Staircase(scale=op.scale, lo=stairs[0], hi=stairs[1], rounding=op.rounding)
         graph.replace(node.name, staircase, [source.name])
         if last is not node:

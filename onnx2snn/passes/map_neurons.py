@@ -10,18 +10,17 @@ import numpy as np
 
 from onnx2snn.errors import PassError, UnknownNameError, located
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import IF, STBIF, Affine, Neuron, Readout, SignedIF, Staircase, Ties
+from onnx2snn.ir.ops import IF, STBIF, Affine, Neuron, SignedIF, Staircase, Ties
 from onnx2snn.passes.base import Pass
 
 
 @final
 @dataclass(frozen=True)
 class MapNeurons(Pass):
-    """Maps every staircase to an integrate-and-fire neuron, and the output to a readout.
+    """Maps every staircase to an integrate-and-fire neuron.
 
     given:   [Affine(shift)] -> Staircase(scale, lo, hi)
-    result:  neuron with theta = value = scale, v0 = theta / 2 (rounding to nearest), bias = shift;
-             Readout after the last linear op
+    result:  neuron with theta = value = scale, v0 = theta / 2 (rounding to nearest), bias = shift
     With fewer steps than a staircase has levels, `if` and `signed-if` cannot count that far: their spikes then
     stand for hi / steps levels each (theta = value = scale hi / steps, the rule of QCFS). `st-bif` keeps its
     steps and finishes while it settles.
@@ -43,12 +42,6 @@ class MapNeurons(Pass):
                 assert isinstance(node.op, Staircase)
                 bias, source = _take_shift(graph, node)
                 graph.replace(node.name, CODES[self.code](node.op, bias, steps), [source])
-        (output,) = graph.outputs
-        node = graph[output]
-        bias, source = (_shift(node), node.inputs[0]) if _is_shift(node) else (np.zeros(()), output)
-        readout = Readout(scale=np.ones(()), bias=bias)
-        made = graph.add(graph.fresh("readout"), readout, [source], node.origin)
-        graph.outputs = (made,)
         return graph
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onnx2snn.passes.add_readouts import AddReadouts
 from onnx2snn.passes.average_to_sum import AverageToSum
 from onnx2snn.passes.base import Recipe
 from onnx2snn.passes.collect_bias import CollectBias
@@ -19,6 +20,7 @@ STAIRCASES: Recipe = (
     DropRepeatedStaircases(),
     MoveMaxpool(),
     AverageToSum(),
+    AddReadouts(),
     MergeLinear(),
     EncodeInput(),
     CollectBias(),

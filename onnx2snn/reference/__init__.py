@@ -1,10 +1,14 @@
 """The living definition of every op in NumPy: float64, or exact integers; slow and clear."""
 
+from onnx2snn.reference import moves
 from onnx2snn.reference.drive import constant_nodes, cut, part
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
 from onnx2snn.reference.neurons import FIRE, State, start, step
 from onnx2snn.reference.spiking import Run, joined, run, settle_bound
+from onnx2snn.reference.tail import tail_nodes
+
+RULE_FILES = (moves,)  #: importing them registers their rules
 
 __all__ = [
     "FIRE",
@@ -24,4 +28,5 @@ __all__ = [
     "settle_bound",
     "start",
     "step",
+    "tail_nodes",
 ]

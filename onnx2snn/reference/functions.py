@@ -20,16 +20,23 @@ from onnx2snn.ir.ops import (
     Conv,
     Dense,
     Encoder,
+    LeakyRelu,
+    Maximum,
     MaxPool,
+    Minimum,
+    Multiply,
     Quantise,
+    QuantiserRounding,
     Readout,
     Relu,
-    Reshape,
-    Rounding,
+    Softmax,
     Staircase,
+    Steps,
     SumPool,
+    Unary,
 )
-from onnx2snn.reference import windows
+from onnx2snn.reference import elementwise, windows
+from onnx2snn.reference.elementwise import ROUNDINGS
 from onnx2snn.table import Table
 
 FUNCTIONS: Table[Callable[..., Array]] = Table("the NumPy reference")
@@ -45,9 +52,9 @@ def apply(op: Op, *inputs: Array) -> Array:
     return FUNCTIONS[type(op)](op, *inputs)
 
 
-def round_to(x: Array, rounding: Rounding) -> Array:
-    """Nearest whole number; halves go to the even neighbour or up."""
-    return np.rint(x) if rounding == "half-even" else np.floor(x + 0.5)
+def round_to(x: Array, rounding: QuantiserRounding) -> Array:
+    """The whole number that a rounding mode gives."""
+    return ROUNDINGS[rounding](x)
 
 
 def scaled(total: Array, scale: Array | None, bias: Array | None, channel_axis: int) -> Array:
@@ -85,11 +92,6 @@ def _concat(op: Concat, *xs: Array) -> Array:
     return np.concatenate(xs, axis=op.axis + 1)
 
 
-@FUNCTIONS.rule(Reshape)
-def _reshape(op: Reshape, x: Array) -> Array:
-    return x.reshape(len(x), *op.shape)
-
-
 @FUNCTIONS.rule(SumPool)
 def _sum_pool(op: SumPool, x: Array) -> Array:
     return windows.sum_pool(op, x)
@@ -115,6 +117,36 @@ def _clip(op: Clip, x: Array) -> Array:
     return np.clip(x, op.low, op.high)
 
 
+@FUNCTIONS.rule(LeakyRelu)
+def _leaky_relu(op: LeakyRelu, x: Array) -> Array:
+    return np.where(x >= 0, x, exact(op.slope) * x)
+
+
+@FUNCTIONS.rule(Unary)
+def _unary(op: Unary, x: Array) -> Array:
+    return elementwise.unary(op, x)
+
+
+@FUNCTIONS.rule(Multiply)
+def _multiply(_: Multiply, a: Array, b: Array) -> Array:
+    return a * b
+
+
+@FUNCTIONS.rule(Minimum)
+def _minimum(_: Minimum, a: Array, b: Array) -> Array:
+    return np.minimum(a, b)
+
+
+@FUNCTIONS.rule(Maximum)
+def _maximum(_: Maximum, a: Array, b: Array) -> Array:
+    return np.maximum(a, b)
+
+
+@FUNCTIONS.rule(Softmax)
+def _softmax(op: Softmax, x: Array) -> Array:
+    return elementwise.softmax(x, op.axis + 1, op.log)
+
+
 @FUNCTIONS.rule(BatchNorm)
 def _batch_norm(op: BatchNorm, x: Array) -> Array:
     shape = (-1,) + (1,) * (x.ndim - 2)
@@ -126,6 +158,12 @@ def _batch_norm(op: BatchNorm, x: Array) -> Array:
 def _quantise(op: Quantise, x: Array) -> Array:
     code = round_to(x / exact(op.scale), op.rounding) + op.zero_point
     return exact(op.scale) * (np.clip(code, op.qmin, op.qmax) - op.zero_point)
+
+
+@FUNCTIONS.rule(Steps)
+def _steps(op: Steps, x: Array) -> Array:
+    climbed = (height * (x >= threshold) for threshold, height in zip(op.breakpoints, op.heights, strict=True))
+    return sum(climbed, np.full(x.shape, op.base))
 
 
 def counts_of(op: Staircase | Encoder, x: Array) -> Array:

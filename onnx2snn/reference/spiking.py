@@ -13,21 +13,28 @@ from onnx2snn.ir.ops import Add, Affine, Concat, Conv, Dense, Input, MaxPool, Ne
 from onnx2snn.reference import neurons
 from onnx2snn.reference.drive import constant_nodes, part
 from onnx2snn.reference.functions import apply, exact
+from onnx2snn.reference.tail import tail_nodes
 
 
 @dataclass(frozen=True)
 class Run:
     """What a simulation returns.
 
-    output: (batch, *features), the readout after the last step.  steps: ticks until the last spike, at least the
-    inject steps.  counts: net spikes of every neuron population by node name, (batch, *features) int64.
+    outputs: (batch, *features) each, the readouts after the last step, or what stands behind them.
+    steps: ticks until the last spike, at least the inject steps.
+    counts: net spikes of every neuron population by node name, (batch, *features) int64.
     spikes: number of spikes of either sign by node name, over the batch.
     """
 
-    output: Array
+    outputs: tuple[Array, ...]
     steps: int
     counts: dict[str, Array]
     spikes: dict[str, int]
+
+    @property
+    def output(self) -> Array:
+        """The first output, which most networks have alone."""
+        return self.outputs[0]
 
 
 def joined(runs: list[Run]) -> Run:
@@ -35,7 +42,7 @@ def joined(runs: list[Run]) -> Run:
     if not runs:
         raise GraphError("one sample or more expected, found none")
     return Run(
-        output=np.concatenate([run.output for run in runs]),
+        outputs=tuple(np.concatenate(parts) for parts in zip(*(run.outputs for run in runs), strict=True)),
         steps=max(run.steps for run in runs),
         counts={name: np.concatenate([run.counts[name] for run in runs]) for name in runs[0].counts},
         spikes={name: sum(run.spikes[name] for run in runs) for name in runs[0].spikes},
@@ -70,7 +77,7 @@ def run(graph: Graph, x: Array, steps: int, settle: int | None = None) -> Run:
             break
     states = network.states
     return Run(
-        output=network.output(),
+        outputs=network.outputs(),
         steps=last if settle is None else limit,
         counts={name: state.n for name, state in states.items()},
         spikes={name: int(state.spikes.sum()) for name, state in states.items()},
@@ -87,6 +94,7 @@ class _Network:
     def __init__(self, graph: Graph, x: Array, steps: int) -> None:
         self.graph, self.steps = graph, steps
         self.constant = constant_nodes(graph)
+        self.tail = tail_nodes(graph)
         self.now: dict[str, Array] = {}  # constant nodes: their total; others: their value at this tick
         self.sums: dict[str, Array] = {}  # running sums: readouts and max pools
         self.states: dict[str, neurons.State] = {}
@@ -97,6 +105,8 @@ class _Network:
     def _prepare(self, node: Node, x: Array) -> None:
         op = node.op
         shape = (len(x), *self.graph.shape(node.name))
+        if node.name in self.tail:
+            return
         if isinstance(op, Input):
             self.now[node.name] = x.astype(np.float64)
         elif node.name in self.constant and not isinstance(op, Readout):
@@ -110,6 +120,8 @@ class _Network:
         """Runs one tick; says whether any neuron fired."""
         fired = False
         for node in self.graph:
+            if node.name in self.tail:
+                continue
             with located(f"{node}"):
                 if isinstance(node.op, Neuron):
                     spikes = self._neuron(node, node.op, tick)
@@ -148,9 +160,15 @@ class _Network:
             return after
         return apply(node.op, after) - (0 if before is None else apply(node.op, before))
 
-    def output(self) -> Array:
-        (name,) = self.graph.outputs
-        op = self.graph[name].op
-        if not isinstance(op, Readout):
-            raise GraphError(f"the output {name!r} is a {op.name}, a readout expected")
-        return apply(op, self.sums[name])
+    def outputs(self) -> tuple[Array, ...]:
+        """The readouts, and what the tail makes of them."""
+        values: dict[str, Array] = {}
+        for node in self.graph:
+            if isinstance(node.op, Readout):
+                values[node.name] = apply(node.op, self.sums[node.name])
+            elif node.name in self.tail:
+                values[node.name] = apply(node.op, *(values[source] for source in node.inputs))
+        missing = [self.graph[name] for name in self.graph.outputs if name not in values]
+        if missing:
+            raise GraphError(f"a readout expected as output, found {missing[0]}; pass add-readouts makes one")
+        return tuple(values[name] for name in self.graph.outputs)

@@ -8,7 +8,7 @@ meaning, and `inputs(graph)` samples for them, some exactly on a tie.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -22,19 +22,32 @@ from onnx2snn.ir.ops import (
     AveragePool,
     BatchNorm,
     Clip,
+    Combination,
     Concat,
     Conv,
     Dense,
+    Dilate,
     Encoder,
+    Function,
+    Gather,
     Input,
+    LeakyRelu,
+    Maximum,
     MaxPool,
+    Minimum,
+    Multiply,
+    Pad,
     Quantise,
     Readout,
     Relu,
     Reshape,
     SignedIF,
+    Softmax,
     Staircase,
+    Steps,
     SumPool,
+    Transpose,
+    Unary,
 )
 from onnx2snn.ir.ops.spatial import window_output
 from onnx2snn.table import Table
@@ -59,6 +72,8 @@ reals = st.floats(-1e6, 1e6) | st.sampled_from([-0.0, 5e-324, 0.1, 1e-300, 2.0**
 positives = st.floats(1e-6, 1e6) | st.sampled_from([5e-324, 0.1, 1.0])
 wholes = st.integers(-(2**62), 2**62)
 roundings = st.sampled_from(["half-even", "half-up"])
+WINDOWED = (Conv, SumPool, MaxPool, AveragePool)  #: take a channel axis and spatial ones
+ANY_RANK = (Relu, Clip, Add, Reshape, Transpose, Pad, LeakyRelu, Unary, Multiply, Minimum, Maximum, Steps)
 
 
 @st.composite
@@ -86,9 +101,9 @@ def ops(draw: Draw, kind: type[Op] | None = None) -> tuple[Op, tuple[Shape, ...]
     assert kind is not None
     if kind is Input:
         return Input(shape=draw(shapes)), ()
-    least = 2 if kind in (Conv, SumPool, MaxPool, AveragePool) else 0 if kind in (Relu, Clip, Add, Reshape) else 1
+    least = 2 if kind in WINDOWED else 0 if kind in ANY_RANK else 1
     shape = draw(st.lists(st.integers(1, 4), min_size=least, max_size=3).map(tuple))
-    count = draw(st.integers(2, 3)) if kind is Add else 1
+    count = draw(st.integers(2, 3)) if kind is Add else 2 if issubclass(kind, Combination) else 1
     return OPS[kind](draw, kind, shape), (shape,) * count
 
 
@@ -100,9 +115,9 @@ def graphs(draw: Draw, size: int = 5) -> Graph:
     for _ in range(draw(st.integers(0, size))):
         source = draw(st.sampled_from([node.name for node in graph]))
         shape = graph.shape(source)
-        fitting = [k for k in OPS if len(shape) >= (2 if k in (Conv, SumPool, MaxPool, AveragePool) else 1)]
-        kind = draw(st.sampled_from(fitting or [Relu, Clip, Add, Reshape]))
-        sources = [source] * (2 if kind is Add else 1)
+        fitting = [k for k in OPS if len(shape) >= (2 if k in WINDOWED else 0 if k in ANY_RANK else 1)]
+        kind = draw(st.sampled_from(fitting))
+        sources = [source] * (2 if kind is Add or issubclass(kind, Combination) else 1)
         origin = Origin(*(draw(st.text(max_size=5)) for _ in range(3))) if draw(st.booleans()) else Origin()
         graph.add(graph.fresh(draw(names)), OPS[kind](draw, kind, shape), sources, origin)
     graph.outputs = tuple(draw(st.lists(st.sampled_from([n.name for n in graph]), min_size=1, max_size=2)))
@@ -166,6 +181,28 @@ def _reshape(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     return Reshape(shape=draw(st.sampled_from([(int(np.prod(shape)),), (1, *shape), shape[::-1]])))
 
 
+@OPS.rule(Transpose)
+def _transpose(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    return Transpose(perm=tuple(draw(st.permutations(range(len(shape))))))
+
+
+@OPS.rule(Gather)
+def _gather(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    axis = draw(st.integers(0, len(shape) - 1))
+    indices = draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=5))
+    return Gather(axis=axis, indices=np.array(indices, np.int64))
+
+
+@OPS.rule(Pad)
+def _pad(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    return Pad(pads=tuple(draw(st.integers(0, 2)) for _ in range(2 * len(shape))))
+
+
+@OPS.rule(Dilate)
+def _dilate(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    return Dilate(strides=tuple(draw(st.integers(1, 3)) for _ in shape[1:]))
+
+
 @OPS.rule(SumPool, MaxPool)
 def _pool(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     return kind(**_window(draw, shape[1:]))
@@ -185,6 +222,36 @@ def _relu(draw: Draw, kind: type[Any], shape: Shape) -> Op:
 def _clip(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     low = draw(st.floats(-10, 5) | st.just(-np.inf))
     return Clip(low=low, high=draw(st.floats(5.5, 10) | st.just(np.inf)))
+
+
+@OPS.rule(LeakyRelu)
+def _leaky_relu(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    return LeakyRelu(slope=draw(broadcastable(shape, reals)))
+
+
+@OPS.rule(Unary)
+def _unary(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    alpha, beta = draw(reals), draw(reals)
+    return Unary(function=draw(st.sampled_from(get_args(Function))), alpha=alpha, beta=beta)
+
+
+@OPS.rule(Multiply, Minimum, Maximum)
+def _combination(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    return kind()
+
+
+@OPS.rule(Softmax)
+def _softmax(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    return Softmax(axis=draw(st.integers(0, len(shape) - 1)), log=draw(st.booleans()))
+
+
+@OPS.rule(Steps)
+def _steps(draw: Draw, kind: type[Any], shape: Shape) -> Op:
+    count = draw(st.integers(1, 4))
+    row = draw(broadcastable(shape, reals)).shape
+    breakpoints = np.sort(draw(arrays((count, *row), reals, np.float64)), axis=0)
+    heights = draw(arrays((count,), reals.filter(bool), np.float64))
+    return Steps(breakpoints=breakpoints, heights=heights, base=draw(reals))
 
 
 @OPS.rule(BatchNorm)

@@ -67,7 +67,7 @@ class ChainEmulator(ABC):
         named = zip(self.populations, totals, strict=True)
         counts = {name: total.reshape(len(x), *shape) for (name, shape), total in named}
         spikes = {name: int(total.sum()) for name, total in counts.items()}
-        return Run(self.output(stages[-1]), self.ticks, counts, spikes)
+        return Run((self.output(stages[-1]),), self.ticks, counts, spikes)
 
 
 def pipeline(stages: Sequence[Stage], steps: int) -> list[Array]:

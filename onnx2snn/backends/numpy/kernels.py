@@ -8,7 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from onnx2snn.ir import Array, Op, Shape
-from onnx2snn.ir.ops import Add, Affine, Concat, Conv, Dense, MaxPool, Pool, Reshape, SumPool
+from onnx2snn.ir.ops import MOVES, Add, Affine, Concat, Conv, Dense, MaxPool, Pool, SumPool
+from onnx2snn.reference import apply
 from onnx2snn.table import Table
 
 KERNELS: Table[Callable[..., Array]] = Table("the NumPy simulator")
@@ -78,9 +79,9 @@ def _concat(op: Concat, *xs: Array) -> Array:
     return np.concatenate(xs, axis=op.axis + 1)
 
 
-@KERNELS.rule(Reshape)
-def _reshape(op: Reshape, x: Array) -> Array:
-    return x.reshape(len(x), *op.shape)
+@KERNELS.rule(*MOVES)
+def _move(op: Op, x: Array) -> Array:
+    return apply(op, x)
 
 
 @KERNELS.rule(SumPool)

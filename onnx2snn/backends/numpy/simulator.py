@@ -18,7 +18,7 @@ from onnx2snn.backends.numpy.populations import fire
 from onnx2snn.errors import BackendError, located
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
-from onnx2snn.reference import Run, apply, constant_nodes, joined, part, settle_bound
+from onnx2snn.reference import Run, apply, constant_nodes, joined, part, settle_bound, tail_nodes
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
 CHUNK_BYTES = 96 << 20
@@ -43,6 +43,7 @@ class NumpySimulator:
         self.integer = is_integer(graph)
         bits = widths(graph, self.most)
         self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}
+        self.tail = tail_nodes(graph)
         self.last_use = {source: node.name for node in graph for source in node.inputs}
 
     def run(self, x: Array, progress: Progress | None = None, given: Mapping[str, Array] | None = None) -> Run:
@@ -76,11 +77,10 @@ class NumpySimulator:
             with located(f"{node}"):
                 signals[node.name] = chunk.value(node)
             for source in set(node.inputs):
-                if self.last_use[source] == node.name:
+                if self.last_use[source] == node.name and source not in self.graph.outputs:
                     del signals[source]
-        (output,) = self.graph.outputs
         return Run(
-            signals[output].values,
+            tuple(signals[output].values for output in self.graph.outputs),
             max(chunk.ticks, self.steps) if self.settle is None else self.most,
             chunk.counts,
             chunk.spikes,
@@ -103,6 +103,8 @@ class _Chunk:
         arriving = [self.signals[source] for source in node.inputs]
         if isinstance(op, Input):
             return Signal(self.x.astype(FLOAT64), still=True)
+        if node.name in self.simulator.tail:
+            return Signal(apply(op, *(signal.values for signal in arriving)), still=True)
         if isinstance(op, Encoder):
             return Signal(apply(op, arriving[0].values), still=True)
         if isinstance(op, Neuron):

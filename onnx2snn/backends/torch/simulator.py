@@ -46,4 +46,4 @@ class TorchSimulator:
         with torch.inference_mode():
             output = module(torch.from_numpy(x.astype(np.float64)).to(self.device))
         counts = {name: tensor.cpu().numpy() for name, tensor in module.counts.items()}
-        return Run(output.cpu().numpy(), module.steps, counts, module.spikes)
+        return Run((output.cpu().numpy(),), module.steps, counts, module.spikes)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
+import numpy as np
+
 from onnx2snn.ir.op import Array, Op, Shape, finite, fits, require
 
 Rounding = Literal["half-even", "half-up"]
+QuantiserRounding = Literal[
+    "half-even", "half-up", "half-down", "half-away", "half-toward-zero", "floor", "ceil", "truncate", "away"
+]
 
 
 @final
@@ -16,23 +21,20 @@ class Quantise(Op):
     """Quantise and dequantise: y = scale (clip(round(x / scale) + zero_point, qmin, qmax) - zero_point).
 
     (C1) scale is positive and finite and broadcasts to the input.  (C2) qmin < qmax.
-    (C3) zero_point lies in [qmin, qmax].      Source of the form: ONNX QuantizeLinear, [Clip], DequantizeLinear.
+    (C3) the rounding is known.      Source of the form: ONNX QuantizeLinear, [Clip], DequantizeLinear; QONNX Quant.
     """
 
     scale: Array
     zero_point: int
     qmin: int
     qmax: int
-    rounding: Rounding = "half-even"
+    rounding: QuantiserRounding = "half-even"
 
     def check(self) -> None:
         check_scale(self.scale)
         require(self.qmin < self.qmax, "C2", f"qmin {self.qmin} must be below qmax {self.qmax}")
-        require(
-            self.qmin <= self.zero_point <= self.qmax,
-            "C3",
-            f"zero point {self.zero_point} must lie in [{self.qmin}, {self.qmax}]",
-        )
+        known = QuantiserRounding.__args__  # type: ignore[attr-defined]
+        require(self.rounding in known, "C3", f"one of {', '.join(known)} expected, found {self.rounding!r}")
 
     def infer(self, *shapes: Shape) -> Shape:
         return check_broadcast(self.scale, shapes[0])
@@ -63,6 +65,36 @@ class Staircase(Op):
 
     def infer(self, *shapes: Shape) -> Shape:
         return check_broadcast(self.scale, shapes[0])
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Steps(Op):
+    """A staircase whose steps are its own: y = base + sum_k heights[k] [x >= breakpoints[k]].
+
+    breakpoints: (K, *b), where b broadcasts to the features: one row of K for all, or one for each channel.
+    heights: (K,), of either sign.
+    (C1) breakpoints are finite, ascending along the first axis, and broadcast to the input.
+    (C2) there is one height, finite and not zero, for each breakpoint.  (C3) base is finite.
+    """
+
+    breakpoints: Array
+    heights: Array
+    base: float = 0.0
+
+    def check(self) -> None:
+        good = self.breakpoints.ndim >= 1 and len(self.breakpoints) > 0 and finite(self.breakpoints)
+        ascending = good and bool((self.breakpoints[1:] >= self.breakpoints[:-1]).all())
+        require(ascending, "C1", "finite breakpoints in ascending order expected")
+        fitting = self.heights.shape == self.breakpoints.shape[:1] and finite(self.heights)
+        require(fitting and bool((self.heights != 0).all()), "C2", "one finite height for each breakpoint expected")
+        require(np.isfinite(self.base), "C3", f"a finite base expected, found {self.base}")
+
+    def infer(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        row = self.breakpoints[0]
+        require(fits(row, shape), "C1", f"breakpoints {row.shape} do not broadcast to {shape}")
+        return shape
 
 
 @final

@@ -13,6 +13,7 @@ from onnx2snn.analysis.solve import Limits
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Graph, Node, Op, Shape
 from onnx2snn.ir.ops import Add, Affine, MaxPool, Neuron
+from onnx2snn.reference import tail_nodes
 from onnx2snn.table import Table
 
 
@@ -47,6 +48,7 @@ class Builder:
 
     def __init__(self, graph: Graph, notes: list[str], steps: int, limits: Limits) -> None:
         self.old, self.notes, self.steps, self.limits = graph, notes, steps, limits
+        self.tail = tail_nodes(graph)
         self.new = Graph(graph.name)
         self.names: dict[str, str] = {}
         self.places: dict[str, Place] = {}
@@ -57,6 +59,9 @@ class Builder:
             with located(f"{node}"):
                 arriving = [self.places[source] for source in node.inputs]
                 moved = replace(node, inputs=tuple(self.names[source] for source in node.inputs))
+                if node.name in self.tail:
+                    self.names[node.name], self.places[node.name] = self.put(moved, moved.op), Analog()
+                    continue
                 if not isinstance(node.op, (Neuron, Add, MaxPool)):
                     arriving, moved = self.settle_pairs(arriving, moved)
                 name, place = RULES[type(node.op)](self, moved, arriving)

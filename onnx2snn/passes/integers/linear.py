@@ -10,6 +10,7 @@ from onnx2snn.analysis.lattice import LATTICE, Lattice, shrink, whole_ratios
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node, Shape
 from onnx2snn.ir.ops import (
+    MOVES,
     Add,
     Affine,
     Concat,
@@ -19,7 +20,6 @@ from onnx2snn.ir.ops import (
     Input,
     MaxPool,
     Readout,
-    Reshape,
     SumPool,
 )
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled
@@ -154,7 +154,7 @@ def _within_channels(array: Array) -> bool:
     return all(size == 1 for size in shrink(np.asarray(array)).shape[1:])
 
 
-@RULES.rule(Concat, Reshape, SumPool)
+@RULES.rule(Concat, SumPool, *MOVES)
 def _structure(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Place]:
     analog = [isinstance(place, Analog) for place in arriving]
     if all(analog):
