@@ -243,7 +243,7 @@ def test_names_of_ops_are_distinct() -> None:
 
 
 @given(ops())
-def test_arrays_of_an_op_are_read_only_copies(made: tuple[Op, tuple[tuple[int, ...], ...]]) -> None:
+def test_arrays_of_an_op_are_read_only(made: tuple[Op, tuple[tuple[int, ...], ...]]) -> None:
     op, shapes = made
     assert op.infer(*shapes) is not None
     for value in op.parameters().values():
@@ -286,3 +286,23 @@ def test_sameness_of_ops() -> None:
     assert not same(Relu(), Add())
     assert not same(Concat(axis=0), Concat(axis=1))
     assert same(Reshape(shape=(2, 3)), Reshape(shape=(2, 3)))
+
+
+def test_an_array_that_nobody_can_write_is_shared_and_every_other_is_copied() -> None:
+    own = frozen(np.arange(6.0))
+    assert frozen(own) is own
+    view = own.reshape(2, 3)
+    assert frozen(view) is view
+    from_bytes = np.frombuffer(bytes(8), np.int8)
+    assert frozen(from_bytes) is from_bytes
+    writable = np.arange(6.0)
+    seen = writable.view()
+    seen.flags.writeable = False
+    kept = frozen(seen)
+    writable[0] = 7
+    assert kept[0] == 0
+    buffer = bytearray(8)
+    lent = np.frombuffer(buffer, np.int8)
+    lent.flags.writeable = False
+    assert not np.shares_memory(frozen(lent), lent)
+    assert frozen(view.T).flags.c_contiguous

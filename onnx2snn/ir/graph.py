@@ -1,11 +1,10 @@
-"""The graph of ops: the only file that knows networkx."""
+"""The graph of ops, and the checks of a whole one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-
-import networkx as nx
+from heapq import heappop, heappush
 
 from onnx2snn.errors import GraphError, located
 from onnx2snn.ir.op import Op, Shape, same
@@ -36,6 +35,23 @@ class Node:
         return f"{self.name} ({type(self.op).__name__}, {self.origin})"
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What follows from the nodes: each one's place in topological order, and who reads it (once for each slot)."""
+
+    places: dict[str, int]
+    readers: dict[str, list[str]]
+
+    def append(self, node: Node) -> None:
+        self.places[node.name] = len(self.places)
+        self.readers[node.name] = []
+        for source in node.inputs:
+            self.readers[source].append(node.name)
+
+    def copy(self) -> _Order:
+        return _Order(dict(self.places), {name: list(found) for name, found in self.readers.items()})
+
+
 class Graph:
     """A directed acyclic graph of named ops, each with one output.
 
@@ -46,16 +62,14 @@ class Graph:
     def __init__(self, name: str = "net") -> None:
         self.name = name
         self.outputs: tuple[str, ...] = ()
-        self._edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, Node] = {}  # in order of insertion; their inputs are the edges
         self._shapes: dict[str, Shape] = {}
-        self._order: list[str] | None = []
-        self._serial = 0
+        self._order: _Order | None = _Order({}, {})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Node]:
-        return iter([self._nodes[name] for name in self._sorted()])
+        return iter([self._nodes[name] for name in self._sorted().places])
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -79,9 +93,9 @@ class Graph:
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read `name`, in topological order; twice where both inputs read it."""
-        names = [target for _, target in self._edges.out_edges(name)]
-        place = {n: i for i, n in enumerate(self._sorted())}
-        return tuple(self._nodes[n] for n in sorted(names, key=place.__getitem__))
+        order = self._sorted()
+        names = order.readers.get(name, [])
+        return tuple(self._nodes[n] for n in sorted(names, key=order.places.__getitem__))
 
     def of(self, *kinds: type[Op]) -> tuple[Node, ...]:
         """Nodes whose op is one of `kinds`, in topological order."""
@@ -104,15 +118,15 @@ class Graph:
             raise GraphError(f"node {name!r} exists already in graph {self.name!r}")
         self._put(Node(name, op, tuple(inputs), origin))
         if self._order is not None:
-            self._order.append(name)
+            self._order.append(self._nodes[name])
         return name
 
     def replace(self, name: str, op: Op, inputs: Sequence[str] | None = None) -> None:
         """Gives node `name` another op and, where given, other inputs; shapes after it follow."""
         node, shape = self[name], self.shape(name)
-        self._edges.remove_edges_from([edge[:2] for edge in list(self._edges.in_edges(name))])
-        self._put(replace(node, op=op, inputs=node.inputs if inputs is None else tuple(inputs)))
-        if inputs is not None:
+        sources = node.inputs if inputs is None else tuple(inputs)
+        self._put(replace(node, op=op, inputs=sources))
+        if sources != node.inputs:
             self._order = None
         if self.shape(name) != shape:
             self._infer_after(name)
@@ -130,7 +144,6 @@ class Graph:
             node = self[consumer]
             self.replace(consumer, node.op, [use if source == name else source for source in node.inputs])
         self.outputs = tuple(use if output == name else output for output in self.outputs)
-        self._edges.remove_node(name)
         del self._nodes[name], self._shapes[name]
         self._order = None
 
@@ -156,25 +169,21 @@ class Graph:
 
     def prune(self) -> None:
         """Removes nodes that no output depends on, except inputs."""
-        needed: set[str] = set()
-        for output in self.outputs:
-            above: set[str] = nx.ancestors(self._edges, self[output].name)  # pyright: ignore[reportUnknownMemberType]
-            needed |= above | {output}
-        for name in reversed(self._sorted()):
-            if name not in needed and self[name].op.arity != 0:
-                self._edges.remove_node(name)
+        needed = {self[output].name for output in self.outputs}
+        for name in reversed(self._sorted().places):
+            if name in needed:
+                needed.update(self._nodes[name].inputs)
+            elif self._nodes[name].op.arity != 0:
                 del self._nodes[name], self._shapes[name]
-        self._order = None
+                self._order = None
 
     def copy(self) -> Graph:
         """An independent graph with the same (immutable) nodes."""
         other = Graph(self.name)
         other.outputs = self.outputs
-        other._edges = self._edges.copy()
         other._nodes = dict(self._nodes)
         other._shapes = dict(self._shapes)
-        other._order = None if self._order is None else list(self._order)
-        other._serial = self._serial
+        other._order = None if self._order is None else self._order.copy()
         return other
 
     def rebuilt(self, change: Callable[[Graph, Node], str | None]) -> Graph:
@@ -199,31 +208,42 @@ class Graph:
                     raise GraphError(f"input {source!r} is not in graph {self.name!r}")
             self._shapes[node.name] = _infer(node, [self._shapes[s] for s in node.inputs])
         self._nodes[node.name] = node
-        if node.name not in self._edges:
-            self._edges.add_node(node.name, serial=self._serial)
-            self._serial += 1
-        for slot, source in enumerate(node.inputs):
-            self._edges.add_edge(source, node.name, key=slot)
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
-        below: set[str] = nx.descendants(self._edges, name)  # pyright: ignore[reportUnknownMemberType]
+        below = {name}
         for node in self:
-            if node.name in below:
+            if node.name != name and not below.isdisjoint(node.inputs):
+                below.add(node.name)
                 with located(f"{node}"):
                     self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
-    def _serial_of(self, name: str) -> int:
-        return self._edges.nodes[name]["serial"]
-
-    def _sorted(self) -> list[str]:
+    def _sorted(self) -> _Order:
         if self._order is None:
-            try:
-                order = nx.lexicographical_topological_sort(self._edges, key=self._serial_of)
-                self._order = list(order)
-            except nx.NetworkXUnfeasible:
-                raise GraphError(f"graph {self.name!r} has a cycle") from None
+            self._order = self._sort()
         return self._order
+
+    def _sort(self) -> _Order:
+        """Kahn's algorithm, a heap of places of insertion for those that are ready."""
+        names = list(self._nodes)
+        serial = {name: i for i, name in enumerate(names)}
+        readers: dict[str, list[str]] = {name: [] for name in names}
+        for node in self._nodes.values():
+            for source in node.inputs:
+                readers[source].append(node.name)
+        waiting = {name: len(node.inputs) for name, node in self._nodes.items()}
+        ready = [serial[name] for name, count in waiting.items() if not count]
+        order = _Order({}, readers)
+        while ready:
+            name = names[heappop(ready)]
+            order.places[name] = len(order.places)
+            for reader in readers[name]:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    heappush(ready, serial[reader])
+        if len(order.places) < len(names):
+            raise GraphError(f"graph {self.name!r} has a cycle")
+        return order
 
 
 def _infer(node: Node, shapes: Iterable[Shape]) -> Shape:

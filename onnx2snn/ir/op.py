@@ -23,7 +23,7 @@ def require(holds: object, constraint: str, message: str) -> None:
 
 
 def frozen(array: object) -> Array:
-    """A read-only copy of `array` in one of the four number types of the IR.
+    """A read-only copy of `array` in one of the four number types of the IR, or the array itself if none can write it.
 
     Booleans and integers become int64 (int8 stays), floating point becomes float64 (float32 stays), so that the
     text form and the artifact never meet another type.
@@ -33,9 +33,21 @@ def frozen(array: object) -> Array:
         values = values.astype(np.int64)
     elif values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
         values = values.astype(np.float64)
+    if _unwritable(values) and values.flags.c_contiguous:
+        return values
     copy = np.array(values, order="C")
     copy.flags.writeable = False
     return copy
+
+
+def _unwritable(array: Array) -> bool:
+    """Whether the array and all that it is a view of are read-only, down to memory of its own or of `bytes`."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        if cast(Array, base).flags.writeable:
+            return False
+        base = cast(object, base.base)
+    return base is None or isinstance(base, bytes)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -102,4 +114,4 @@ def fits(array: Array, shape: Shape) -> bool:
 
 def finite(array: Array | None) -> bool:
     """Whether every entry is a number."""
-    return array is None or bool(np.isfinite(array).all())
+    return array is None or array.dtype.kind == "i" or bool(np.isfinite(array).all())

@@ -72,8 +72,9 @@ def _matmul(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
 def weight_and_scale(symbol: Symbol | None, out_axis: int) -> tuple[Array, Array | None]:
     """Integer weights with one scale for each output channel, or real weights and None."""
     if isinstance(symbol, Weights) and (symbol.scale.size == 1 or symbol.axis == out_axis):
-        small = abs(symbol.codes).max(initial=0) <= 127
-        codes = symbol.codes.astype(np.int8) if small else symbol.codes
+        codes = symbol.codes
+        small = codes.min(initial=0) >= -127 and codes.max(initial=0) <= 127  # -128 has no negative in int8
+        codes = codes.astype(np.int8 if small else np.int64, copy=False)
         return codes, np.broadcast_to(symbol.scale, (codes.shape[out_axis],)).astype(np.float64)
     if isinstance(symbol, (Constant, Weights)):
         return constant(symbol, "weight").astype(np.float64), None

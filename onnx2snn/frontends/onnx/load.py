@@ -25,10 +25,12 @@ def load_model(path: Path) -> onnx_ir.Model:
     from onnxscript import optimizer
 
     with located(str(path)):
-        proto = _read(path)
+        data = _bytes(path)
+        proto = _parsed(data)
         _check_opset(proto)
         _check_external(proto, path)
-        _check_structure(proto, path)
+        _check_structure(proto, data, path)
+        del data
         try:
             model = onnx_ir.from_proto(proto)
             onnx_ir.external_data.set_base_dir(model.graph, path.parent)
@@ -42,16 +44,21 @@ def load_model(path: Path) -> onnx_ir.Model:
         return model
 
 
-def _read(path: Path) -> onnx.ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError
-
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise ModelError("an ONNX file expected, found " + ("a folder" if path.is_dir() else "nothing there"))
     try:
-        proto = onnx.load_model_from_string(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}") from None
+
+
+def _parsed(data: bytes) -> onnx.ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        proto = onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as error:
         raise ModelError(f"an ONNX model expected, found a truncated or other file ({_first_line(error)})") from None
     if not proto.graph.output or not proto.opset_import:
@@ -85,12 +92,12 @@ def _check_external(proto: onnx.ModelProto, path: Path) -> None:
             raise ModelError(f"tensor {tensor.name!r}: external data file {place!r} is missing")
 
 
-def _check_structure(proto: onnx.ModelProto, path: Path) -> None:
+def _check_structure(proto: onnx.ModelProto, data: bytes, path: Path) -> None:
     import onnx
 
     external = any(t.data_location == onnx.TensorProto.EXTERNAL for t in proto.graph.initializer)
     try:
-        onnx.checker.check_model(str(path) if external else proto)
+        onnx.checker.check_model(str(path) if external else data)  # data: no second copy as of a proto
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ModelError(f"not a valid ONNX graph: {_first_line(error)}") from None
 

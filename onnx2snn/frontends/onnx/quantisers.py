@@ -94,8 +94,9 @@ def _weights(codes: Array, scale: Array, zeros: Array, axis: int) -> Weights:
     axis = axis % codes.ndim if codes.ndim else 0
     if scale.size > 1 and codes.shape[axis] != scale.size:
         raise ModelError(f"{scale.size} scales do not fit axis {axis} of a constant of shape {codes.shape}")
-    whole = codes.astype(np.int64) - _along(zeros, axis, codes.ndim).astype(np.int64)
-    return Weights(whole, scale.reshape(-1) if scale.size > 1 else scale.reshape(()), axis)
+    if codes.dtype != np.int8 or zeros.any():
+        codes = codes.astype(np.int64) - _along(zeros, axis, codes.ndim).astype(np.int64)
+    return Weights(codes, scale.reshape(-1) if scale.size > 1 else scale.reshape(()), axis)
 
 
 def _along(array: Array, axis: int, rank: int) -> Array:

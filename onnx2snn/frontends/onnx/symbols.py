@@ -46,7 +46,7 @@ class Codes:
 class Weights:
     """A dequantised constant: value = codes * scale, the zero point taken off the codes already.
 
-    codes: int64, any shape.  scale: scalar, or one entry for each index along `axis`.
+    codes: int64, or int8 as the file has them, any shape.  scale: scalar, or one entry for each index along `axis`.
     """
 
     codes: Array
