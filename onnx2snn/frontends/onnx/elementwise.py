@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def _batch_norm(reader: Reader, node: onnx_ir.Node, x: Symbol, *parameters: Symbol) -> Symbol:
     if attribute(node, "training_mode", 0):
         raise ModelError("training_mode = 0 expected, found 1")
+    if not attribute(node, "spatial", 1):
+        raise ModelError("spatial = 1 expected (one mean and variance for each channel), found 0")
     names = ("scale", "B", "mean", "var")
     gamma, beta, mean, var = (constant(p, n).astype(np.float64) for p, n in zip(parameters, names, strict=True))
     epsilon = float(attribute(node, "epsilon", 1e-5))

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnx2snn.errors import ModelError, located
+from onnx2snn.frontends.onnx.old_opsets import raise_opset
+from onnx2snn.frontends.onnx.repair import repair
 
 if TYPE_CHECKING:
     import onnx
     import onnx_ir
 
-OLDEST_OPSET = 9
+OLDEST_OPSET = 7
 NO_LIMIT = 1 << 60
 
 
@@ -29,6 +31,8 @@ def load_model(path: Path) -> onnx_ir.Model:
         proto = _parsed(data)
         _check_opset(proto)
         _check_external(proto, path)
+        if repair(proto):
+            data = proto.SerializeToString()
         _check_structure(proto, data, path)
         del data
         try:
@@ -39,6 +43,7 @@ def load_model(path: Path) -> onnx_ir.Model:
             optimizer.fold_constants(model, input_size_limit=NO_LIMIT, output_size_limit=NO_LIMIT)
             common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
             common.RemoveUnusedNodesPass()(model)
+            raise_opset(model)
         except Exception as error:
             raise ModelError(f"the graph cannot be read: {_first_line(error)}") from error
         return model

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.errors import ModelError, located
+from onnx2snn.frontends.onnx.repair import repair
 from onnx2snn.ir.op import Array
 
 
@@ -21,6 +22,7 @@ class OnnxRuntime:
         import onnxruntime
 
         proto = onnx.load(str(path))
+        repair(proto)
         outputs = {value.name for value in proto.graph.output}
         self.output = proto.graph.output[0].name
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in outputs)
