@@ -6,15 +6,18 @@ n(a) >= k  <=>  a >= b_k.  Rounding half to even takes a tie (k - 1/2) upward on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onnx2snn.analysis.rationals import least_whole
 from onnx2snn.ir import Array
 from onnx2snn.ir.ops import Rounding
 
-DOUBT = 1e-9  #: nearer than this, of their size, to a whole number, float64 does not decide
+DOUBT = (
+    2.0**-48
+)  #: nearer than this, of the size of its terms, to a whole number, float64 does not decide: 16 roundings
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class Climb:
     lo: int
     hi: int
     rounding: Rounding
+
+    def split(self, channels: int) -> Iterator[Climb]:
+        """The staircase in parts of so many channels."""
+        for start in range(0, len(self.unit), channels):
+            part = slice(start, start + channels)
+            arrays = {name: getattr(self, name)[part] for name in ("unit", "offset", "scale", "low", "high")}
+            yield replace(self, **arrays)
 
     def breakpoints(self) -> Array:
         """b_k for k = lo + 1 ... hi, int64 (channels, hi - lo)."""
@@ -55,19 +65,23 @@ def breakpoints(
     """
     counts = np.arange(lo + 1, hi + 1)
     other, count = beside or (np.zeros_like(unit), 0)
-    step, constant = (scale / unit)[:, None], ((offset + other * count) / unit)[:, None]
-    place = (counts - 0.5) * step - constant
-    if np.abs(place).max(initial=0) > 2**52:
+    step, constant = scale / unit, (offset + other * count) / unit
+    place = (counts - 0.5) * step[:, None] - constant[:, None]
+    if np.abs(place[:, [0, -1]]).max(initial=0) > 2**52:
         raise OverflowError("breakpoints beyond 2^52")
-    result = np.ceil(place).astype(np.int64)
-    margin = DOUBT * (1.0 + np.abs(constant) + np.abs(place))
-    for row, column in zip(*np.nonzero(np.abs(place - np.rint(place)) < margin), strict=True):
-        fixed = Fraction(float(offset[row])) + Fraction(float(other[row])) * count
-        k = int(counts[column])
-        exact = (Fraction(2 * k - 1, 2) * Fraction(float(scale[row])) - fixed) / Fraction(float(unit[row]))
-        least = -(-exact.numerator // exact.denominator)
-        strict = rounding == "half-even" and k % 2 == 1
-        result[row, column] = least + (1 if strict and exact == least else 0)
+    terms = (np.abs(offset) + np.abs(other * count)) / unit + step * max(abs(lo), abs(hi))
+    margin = DOUBT * (1.0 + terms)
+    above = np.ceil(place)
+    result = above.astype(np.int64)
+    above -= place
+    near = np.abs(above - 0.5, out=above) > (0.5 - margin)[:, None]
+    rows, columns = np.nonzero(near)
+    if len(rows):
+        k = counts[columns]
+        twice = np.stack([2 * k - 1, np.full_like(k, -2), np.full_like(k, -2 * count)])
+        least, tie = least_whole(np.stack([scale, offset, other])[:, rows], twice, 2 * unit[rows])
+        strict = (k % 2 == 1) & tie if rounding == "half-even" else np.zeros_like(tie)
+        result[rows, columns] = least + strict
     return result
 
 

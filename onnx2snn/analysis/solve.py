@@ -4,18 +4,25 @@ A pair (theta, v0) on a grid of F fractional bits climbs at the breakpoints b_k 
     (b_k - 1) 2^F < k theta - v0 <= b_k 2^F      for every k that the accumulator can reach,
 which for each candidate theta is an interval for v0. Breakpoints that are always or never passed ask for less:
 k theta - v0 <= low 2^F, and k theta - v0 > high 2^F.
+
+Every two counts i, j together bound theta alone, from below where i < j and from above where i > j; so the exact
+thresholds of a channel are those of one interval. Cuts find it: the candidate nearest to the real threshold is either
+exact or breaks the bound of two counts, which cuts the interval for the next candidate and for every finer grid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb
+from onnx2snn.analysis.cuts import Block
 from onnx2snn.ir import Array
 
-FAR = 1 << 60
+BLOCK = 1 << 15  #: breakpoints that are worked on at once; they stay in the cache
+MOST_THETA = 1 << 52  #: up to here the search is exact in float64
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Limits:
     """What a target can hold: fractional bits, the largest threshold, and its significant bits (0: any number)."""
 
     shift: int = 32
-    theta: int = 1 << 52
+    theta: int = MOST_THETA
     significant_bits: int = 0
 
     def holds(self, theta: Array) -> Array:
@@ -33,6 +40,26 @@ class Limits:
             lowest = theta & -theta
             fits &= theta < lowest << self.significant_bits
         return fits
+
+    def nearest(self, wish: Array, low: Array, high: Array) -> tuple[Array, Array]:
+        """The threshold in [low, high] nearest to the real number wished for, and whether the target holds any."""
+        high = np.minimum(high, min(self.theta, MOST_THETA))
+        low = np.maximum(low, 1)
+        centre = np.maximum(np.minimum(wish, high), low)
+        below, above = self._down(np.floor(centre).astype(np.int64)), self._up(np.ceil(centre).astype(np.int64))
+        first, second = (below >= low) & (below <= high), (above >= low) & (above <= high)
+        nearer = first & (~second | (np.abs(below - wish) <= np.abs(above - wish)))
+        return np.where(nearer, below, above), first | second
+
+    def _grain(self, theta: Array) -> Array:
+        _, bits = np.frexp(theta.astype(np.float64))
+        return 1 << np.maximum(bits.astype(np.int64) - (self.significant_bits or 64), 0)
+
+    def _down(self, theta: Array) -> Array:
+        return theta // self._grain(theta) * self._grain(theta)
+
+    def _up(self, theta: Array) -> Array:
+        return -(-theta // self._grain(theta)) * self._grain(theta)
 
 
 @dataclass(frozen=True)
@@ -55,92 +82,78 @@ def solve(climb: Climb, limits: Limits, tie_rule: bool) -> Solution:
     tie_rule: whether the neuron may send ties to the even count where no plain comparison is exact. Channels
     that stay unsolved are rounded on the largest grid on which they can be held.
     """
-    rows = _Rows(climb)
-    best = _on_smallest_grid(rows, climb, limits, ties_even=False)
+    blocks = [Block(part) for part in climb.split(max(1, BLOCK // (climb.hi - climb.lo)))]
+    best = _on_smallest_grid(blocks, limits, ties_even=False)
     if tie_rule and not best.solved.all():
-        even = _on_smallest_grid(rows, climb, limits, ties_even=True)
+        even = _on_smallest_grid(blocks, limits, ties_even=True)
         best = even if even.solved.sum() > best.solved.sum() else best
     return best
 
 
-class _Rows:
-    """The lower and upper ends that k theta - v0 must keep to, per channel, on the grid of no fractional bits."""
-
-    def __init__(self, climb: Climb) -> None:
-        b = climb.breakpoints()
-        low, high = climb.low[:, None], climb.high[:, None]
-        always, never = b <= low, b > high
-        self.above = np.where(always, -FAR, np.where(never, high, b - 1))
-        self.upto = np.where(never, FAR, np.where(always, low, b))
-        self.counts = np.arange(climb.lo + 1, climb.hi + 1)
-        self.reachable = (~always & ~never).sum(axis=1)
-        self.theta = climb.scale / climb.unit
-        self.v0 = self.theta / 2 + climb.offset / climb.unit
-
-
-def _on_smallest_grid(rows: _Rows, climb: Climb, limits: Limits, ties_even: bool) -> Solution:
-    channels = len(climb.unit)
-    found: dict[int, tuple[int, int]] = {}
+def _on_smallest_grid(blocks: list[Block], limits: Limits, ties_even: bool) -> Solution:
+    searches = [_Search(block, limits, ties_even) for block in blocks]
     needed = 0
-    for shift in range(limits.shift + 1):
-        for row in range(channels):
-            if row not in found:
-                pair = _pair(rows, row, shift, limits, ties_even)
-                if pair is not None:
-                    found[row], needed = pair, shift
-        if len(found) == channels:
-            break
-    shift = needed if len(found) == channels else _largest_grid(rows, limits)
-    return _at(rows, shift, limits, ties_even, channels)
+    for search in searches:
+        search.run(range(needed, limits.shift + 1))
+        needed = max(needed, int(search.shift.max()))
+        search.run(range(needed))  # what a limit keeps from the finer grids
+    solved = all(search.solved.all() for search in searches)
+    shift = needed if solved else _largest_grid(blocks, limits)
+    for search in searches:
+        search.settle(shift)
+    theta, v0, found = (np.concatenate([getattr(s, name) for s in searches]) for name in ("theta", "v0", "solved"))
+    return Solution(theta, v0, shift, ties_even, found)
 
 
-def _at(rows: _Rows, shift: int, limits: Limits, ties_even: bool, channels: int) -> Solution:
-    theta, v0 = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
-    solved = np.zeros(channels, bool)
-    for row in range(channels):
-        pair = _pair(rows, row, shift, limits, ties_even)
-        solved[row] = pair is not None
-        theta[row], v0[row] = pair or _rounded(rows, row, shift, limits)
-    return Solution(theta, v0, shift, ties_even, solved)
+class _Search:
+    """The exact pairs of a block: theta, v0, and the grid `shift` on which each was found (-1: none yet)."""
+
+    def __init__(self, block: Block, limits: Limits, ties_even: bool) -> None:
+        self.block, self.limits = block, limits
+        self.cuts = block.cuts(ties_even)
+        self.theta, self.v0 = np.zeros(len(block), np.int64), np.zeros(len(block), np.int64)
+        self.shift = np.full(len(block), -1)
+
+    @property
+    def solved(self) -> Array:
+        return self.shift >= 0
+
+    def run(self, shifts: Iterable[int]) -> None:
+        """Gives every channel without a pair the one of the first of these grids on which it has any."""
+        for shift in shifts:
+            rows = np.nonzero(~self.solved & ~self.cuts.hopeless())[0]
+            if not len(rows):
+                return
+            self._on_grid(rows, shift)
+
+    def settle(self, shift: int) -> None:
+        """Moves every channel to one grid; what has no exact pair there is rounded."""
+        others = np.nonzero(self.shift != shift)[0]
+        self.shift[others] = -1
+        self._on_grid(others[~self.cuts.hopeless()[others]], shift)
+        rest = np.nonzero(~self.solved)[0]
+        wish = self.block.theta[rest] * (1 << shift)
+        every = np.full(len(rest), MOST_THETA)
+        self.theta[rest], _ = self.limits.nearest(wish, np.ones_like(every), every)
+        self.v0[rest] = np.rint(self.block.v0[rest] * (1 << shift)).astype(np.int64)
+
+    def _on_grid(self, rows: Array, shift: int) -> None:
+        """The exact theta nearest to the real one, row by row: candidates until one is exact or none is left."""
+        wish = self.block.theta * (1 << shift)
+        rows = rows[(wish[rows] <= min(self.limits.theta, MOST_THETA) + 1) & self.block.fits(rows, shift)]
+        while len(rows):
+            theta, there = self.limits.nearest(wish[rows], *self.cuts.ends(rows, shift))
+            there &= self.block.decides(rows, theta, shift)
+            rows, theta = rows[there], theta[there]
+            least, most = self.cuts.try_out(rows, theta, shift)
+            good = least <= most
+            done = rows[good]
+            self.theta[done], self.shift[done] = theta[good], shift
+            self.v0[done] = self.block.initial(done, least[good], most[good], shift)
+            rows = rows[~good]
 
 
-def _pair(rows: _Rows, row: int, shift: int, limits: Limits, ties_even: bool) -> tuple[int, int] | None:
-    """The exact (theta, v0) nearest to the real ones, or None on this grid."""
-    ideal = rows.theta[row] * (1 << shift)
-    if ideal > limits.theta + 1:
-        return None
-    reach = int(min(np.ceil(2.0 * (1 << shift) / max(int(rows.reachable[row]) - 1, 1)), 512)) + 1
-    theta = np.arange(max(1, int(ideal) - reach), int(ideal) + reach + 2)
-    theta = theta[limits.holds(theta)]
-    odd = (rows.counts % 2 == 1) if ties_even else 0
-    need = theta[:, None] * rows.counts + odd
-    least = (need - _shifted(rows.upto[row], shift)).max(axis=1)
-    most = (need - _shifted(rows.above[row], shift)).min(axis=1) - 1
-    good = np.nonzero(least <= most)[0]
-    if not len(good):
-        return None
-    best = good[np.argmin(np.abs(theta[good] - ideal))]
-    wish = int(np.rint(rows.v0[row] * (1 << shift)))
-    return int(theta[best]), int(np.clip(wish, least[best], most[best]))
-
-
-def _shifted(ends: Array, shift: int) -> Array:
-    return np.where(np.abs(ends) >= FAR, ends, ends << shift)
-
-
-def _largest_grid(rows: _Rows, limits: Limits) -> int:
+def _largest_grid(blocks: list[Block], limits: Limits) -> int:
     """The finest useful grid whose rounded thresholds still fit."""
-    largest = float(rows.theta.max())
+    largest = max(float(block.theta.max()) for block in blocks)
     return max((s for s in range(min(limits.shift, 16) + 1) if largest * (1 << s) <= limits.theta), default=0)
-
-
-def _rounded(rows: _Rows, row: int, shift: int, limits: Limits) -> tuple[int, int]:
-    ideal = rows.theta[row] * (1 << shift)
-    nearby = np.arange(max(1, int(ideal) - 512), int(ideal) + 514)
-    nearby = nearby[limits.holds(nearby)]
-    theta = (
-        int(nearby[np.argmin(np.abs(nearby - ideal))])
-        if len(nearby)
-        else max(1, min(int(np.rint(ideal)), limits.theta))
-    )
-    return theta, int(np.rint(rows.v0[row] * (1 << shift)))
