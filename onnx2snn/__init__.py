@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onnx2snn.artifact import Manifest, Network
     from onnx2snn.backends.base import Backend
     from onnx2snn.errors import Onnx2SnnError
+    from onnx2snn.flow.calibrate import Calibration
     from onnx2snn.flow.convert import Conversion, convert
     from onnx2snn.flow.inspect import Inspection, inspect
     from onnx2snn.flow.simulate import Simulation, simulate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Backend": "onnx2snn.backends.base",
+    "Calibration": "onnx2snn.flow.calibrate",
     "Conversion": "onnx2snn.flow.convert",
     "Graph": "onnx2snn.ir",
     "Inspection": "onnx2snn.flow.inspect",
@@ -44,6 +46,7 @@ _HOMES = {
 
 __all__ = [
     "Backend",
+    "Calibration",
     "Conversion",
     "Graph",
     "Inspection",

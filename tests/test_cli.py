@@ -180,7 +180,7 @@ def test_results_overwrite_only_results(tmp_path: Path) -> None:
 
 
 def test_the_python_face_raises_our_errors(tmp_path: Path) -> None:
-    from onnx2snn import convert
+    from onnx2snn import Calibration, convert
     from onnx2snn.errors import Onnx2SnnError
 
     samples = np.zeros((2, 1, 8, 8), np.float32)
@@ -189,7 +189,7 @@ def test_the_python_face_raises_our_errors(tmp_path: Path) -> None:
         "steps": [10**9, 0, "7", 7.5],
         "passes": ["x", "map-neurons{steps=99999999}"],
         "calibrate": ["data.npz", samples[0], samples.astype(int), samples.astype(float) + 1e300],
-        "levels": [0, 31],
+        "calibration": [Calibration(levels=31), Calibration(correct=("bias",))],
         "code": ["x"],
     }
     for name, values in wrong.items():

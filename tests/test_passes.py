@@ -17,10 +17,10 @@ from onnx2snn.passes import (
     PASSES,
     STAIRCASES,
     AverageToSum,
-    CalibrateActivations,
     MakeInteger,
     MapNeurons,
     Pass,
+    QuantiseActivations,
     run_passes,
 )
 from onnx2snn.passes.text import parse_recipe, print_recipe
@@ -75,7 +75,7 @@ def test_every_golden_file_belongs_to_a_pass() -> None:
 
 
 def test_recipes_print_and_parse() -> None:
-    calibrate, integer = CalibrateActivations(maxima={"a": 1.5}), MakeInteger(steps=7, theta=131071)
+    calibrate, integer = QuantiseActivations(ranges={"a": [0.0, [1.5, 2.0]]}), MakeInteger(steps=7, theta=131071)
     recipe = (*STAIRCASES, MapNeurons(code="if", steps=7), integer, calibrate)
     text = print_recipe(recipe)
     assert text.startswith("fold-batchnorm, insert-staircases, ")
@@ -88,7 +88,7 @@ def test_recipes_print_and_parse() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fold-batchnrm", "no pass 'fold-batchnrm'; known: fold-batchnorm, "),
+        ("fold-batchnrm", "no pass 'fold-batchnrm'; known: quantise-weights, "),
         ("fold-batchnorm insert-staircases", "',' expected before 'insert-staircases'"),
         ("Fold", "the name of a pass expected, found 'Fold'"),
         ("map-neurons{", "one of the options code, steps expected"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx2snn.ir import Graph, print_graph, verify
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import AveragePool, Dense, Encoder, Input, Quantise, Relu, Staircase
-from onnx2snn.passes import PASSES, STAIRCASES, CalibrateActivations, FoldSumpool, MergeLinear, Pass, run_passes
+from onnx2snn.passes import PASSES, STAIRCASES, FoldSumpool, MergeLinear, Pass, QuantiseActivations, run_passes
 from onnx2snn.reference import evaluate
 from onnx2snn.testing.strategies import inputs, networks
 
@@ -80,7 +80,9 @@ def test_the_whole_recipe_leaves_every_count_and_names_its_tensor(data: st.DataO
 
 def test_every_pass_of_the_recipe_is_under_test() -> None:
     assert len(STRUCTURAL) >= 9
-    assert {step.name for step in STRUCTURAL} | {"calibrate-activations", "map-neurons", "make-integer"} == set(PASSES)
+    calibration = {"quantise-weights", "quantise-activations", "shift-activations"}
+    neurons = {"map-neurons", "make-integer", "start-membranes"}
+    assert {step.name for step in STRUCTURAL} | calibration | neurons == set(PASSES)
 
 
 @given(st.floats(0.1, 100), st.integers(1, 255), st.integers(0, 2**32 - 1))
@@ -90,7 +92,7 @@ def test_calibration_is_off_by_half_a_step_up_to_the_maximum(maximum: float, lev
     graph.add("x", Input(shape=(3,)))
     graph.add("fc", Dense(weight=rng.normal(0, 1, (4, 3))), ["x"])
     graph.outputs = (graph.add("relu", Relu(), ["fc"]),)
-    made = CalibrateActivations(levels=levels, maxima={"relu": maximum})(graph)
+    made = QuantiseActivations(levels=levels, ranges={"relu": [0.0, maximum]})(graph)
     x = rng.normal(0, maximum, (5, 3))
     exact = np.minimum(output(graph, x), maximum)
     half = maximum / levels / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from onnx2snn.cli.output import Json, print_json, progress
 from onnx2snn.errors import UsageError
 
 if TYPE_CHECKING:
+    from onnx2snn.analysis.calibration import Method
     from onnx2snn.artifact import Manifest
     from onnx2snn.flow.convert import Settle
     from onnx2snn.ir import Array, Graph
@@ -52,12 +53,21 @@ def command(
     ] = None,
     calibrate: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Samples (.npz with x) whose maxima quantise real-valued activations.", show_default=False),
+        typer.Option(help="Samples (.npz with x) on which real-valued activations are quantised.", show_default=False),
     ] = None,
-    levels: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Levels of a calibrated activation; 15 by default.", min=1, show_default=False),
-    ] = None,
+    calibrate_method: Annotated[str, typer.Option(help="Range of an activation: max, percentile or mse.")] = "max",
+    percentile: Annotated[float, typer.Option(help="Percentage of values within the range; for percentile.")] = 99.9,
+    levels: Annotated[int, typer.Option(help="Levels of a calibrated activation.", min=1)] = 15,
+    per_channel: Annotated[bool, typer.Option("--per-channel", help="A range for each channel.")] = False,
+    correct: Annotated[
+        str, typer.Option(help="Corrections after it, of theta,bias,v0; see the docs.", show_default=False)
+    ] = "",
+    quantise_input: Annotated[
+        int, typer.Option(help="Quantise the input as well, in N levels.", metavar="N", min=0, show_default=False)
+    ] = 0,
+    weight_bits: Annotated[
+        int, typer.Option(help="Round real weights to N bits; needs no samples.", metavar="N", show_default=False)
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
     passes: Annotated[
         Optional[str],  # noqa: UP045
@@ -74,12 +84,22 @@ def command(
 ) -> None:
     """Convert MODEL to a spiking network and write it as an artifact folder."""
     from onnx2snn.artifact import check_target
-    from onnx2snn.flow.convert import convert, save
+    from onnx2snn.flow.convert import Calibration, convert, save
     from onnx2snn.plugins import load_backend
 
     check_target(out, force)
-    if levels is not None and calibrate is None:
-        raise UsageError("--levels: goes with --calibrate DATA.npz")
+    calibration = Calibration(
+        cast("Method", calibrate_method),
+        percentile,
+        levels,
+        per_channel,
+        tuple(name.strip() for name in correct.split(",") if name.strip()),
+        quantise_input,
+        weight_bits,
+    )
+    if calibration.needs_samples and calibrate is None:
+        words = "--levels, --calibrate-method, --percentile, --per-channel, --correct and --quantise-input"
+        raise UsageError(f"{words} go with --calibrate DATA.npz")
     chosen = load_backend(backend)
     options = [
         f"--backend {backend}",
@@ -88,7 +108,8 @@ def command(
     if integer is not None:
         options.append("--integer" if integer else "--float")
     if calibrate is not None:
-        options.append(f"--calibrate {calibrate.name} --levels {levels or 15}")
+        options.append(f"--calibrate {calibrate.name}")
+    options += calibration.words()
     if passes is not None:
         options.append(f"--passes '{passes}'")
     with progress("converting"):
@@ -100,7 +121,7 @@ def command(
             integer=integer,
             passes=passes,
             calibrate=None if calibrate is None else _samples(calibrate, model),
-            levels=levels,
+            calibration=calibration,
             command=" ".join(["onnx2snn convert", model.name, *options]),
         )
         if calibrate is not None and not conversion.calibrated:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from onnx2snn.analysis.calibration import maxima
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.widths import is_integer
 from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
+from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
-from onnx2snn.passes import CODES, CalibrateActivations, MapNeurons, Recipe, most_levels, run_passes
+from onnx2snn.ir.ops import Conv, Dense, Input, Neuron
+from onnx2snn.passes import CODES, MapNeurons, Recipe, most_levels, run_passes
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
@@ -26,8 +26,6 @@ from onnx2snn.reference import Run, settle_bound
 from onnx2snn.version import __version__
 
 Settle = int | Literal["auto"]
-CALIBRATION_BATCH = 64
-LEVELS = 15  #: of a calibrated activation
 MOST_STEPS = (1 << 16) - 1  #: levels of the widest quantiser that is read
 
 
@@ -66,8 +64,14 @@ class Conversion:
     ann: Graph
     source: Source
     options: Options
-    levels: Recipe = ()
+    calibration: Calibration = field(default_factory=Calibration)
+    samples: Samples | None = None
     command: str = ""
+
+    @cached_property
+    def tuner(self) -> Tuner:
+        """What quantises the model where it is real-valued."""
+        return Tuner(self.ann, self.calibration, self.samples)
 
     @cached_property
     def network(self) -> Network:
@@ -76,8 +80,8 @@ class Conversion:
 
     @property
     def calibrated(self) -> bool:
-        """Whether calibration found a real-valued activation to quantise."""
-        return bool(run_passes(self.ann, self.levels).of(Staircase))
+        """Whether calibration found something real-valued to quantise."""
+        return bool(self.tuner.front(self.tuner.facts))
 
     @property
     def certificate(self) -> Certificate:
@@ -100,11 +104,16 @@ class Conversion:
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
         """The network as `backend` takes it, its design rules checked."""
         staircases, mapping = self._recipes(backend)
-        reference = run_passes(self.ann, staircases, observer)
+        tuner, corrections = self.tuner, self.calibration.correct
+        front, start = tuner.front(tuner.facts), ()
+        reference = run_passes(self.ann, (*front, *staircases), None if corrections else observer)
         code = self._code(backend) if mapping is None else _code_of(mapping)
         steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
         integer = self._integer(backend, reference)
-        recipe = backend.neurons(code, steps, integer) if mapping is None else mapping
+        if corrections:
+            front, start = tuner.tuned(Target(staircases, code, steps, self._settle_steps))
+            reference = run_passes(self.ann, (*front, *staircases), observer)
+        recipe = (*(backend.neurons(code, steps, integer) if mapping is None else mapping), *start)
         notes: list[str] = []
 
         def watch(step: object, graph: Graph, reasons: Sequence[str]) -> None:
@@ -122,7 +131,7 @@ class Conversion:
             code=code,
             integer=integer,
             source=self.source,
-            staircase_passes=print_recipe(staircases),
+            staircase_passes=print_recipe((*front, *staircases)),
             neuron_passes=print_recipe(recipe),
             certificate=certify(reference, graph, steps, schedule.settle),
             command=self.command,
@@ -134,18 +143,23 @@ class Conversion:
     def _recipes(self, backend: Backend) -> tuple[Recipe, Recipe | None]:
         """The passes to staircases, and those after them where the user wrote them out."""
         if self.options.passes is None:
-            return (*self.levels, *backend.staircases()), None
+            return backend.staircases(), None
         recipe = parse_recipe(self.options.passes)
         cut = next((i for i, step in enumerate(recipe) if isinstance(step, MapNeurons)), None)
         if cut is None:
-            return (*self.levels, *recipe), None
-        return (*self.levels, *recipe[:cut]), recipe[cut:]
+            return recipe, None
+        return recipe[:cut], recipe[cut:]
 
     def _code(self, backend: Backend) -> str:
         code = self.options.code or backend.codes[0]
         if code not in backend.codes:
             raise BackendError(f"backend {backend.name} cannot run code {code}; it runs: {', '.join(backend.codes)}")
         return code
+
+    @property
+    def _settle_steps(self) -> int:
+        """Settle steps of a code that depends on timing."""
+        return self.options.settle if isinstance(self.options.settle, int) else 0
 
     def _settle(self, graph: Graph) -> int | None:
         exact = all(node.op.exact for node in graph.of(Neuron) if isinstance(node.op, Neuron))
@@ -173,30 +187,29 @@ def convert(
     settle: Settle | None = None,
     integer: bool | None = None,
     passes: str | None = None,
-    calibrate: Array | None = None,
-    levels: int | None = None,
+    calibrate: Samples | None = None,
+    calibration: Calibration | None = None,
     command: str = "",
 ) -> Conversion:
-    """Reads a quantised ONNX file and prepares its conversion to a spiking network.
+    """Reads an ONNX file and prepares its conversion to a spiking network.
 
     model: path of the file.  code, steps, settle, integer, passes: see `Options`.
-    calibrate: samples (N, *input shape) whose maxima give real-valued activations `levels` steps each (15 by default).
+    calibrate: samples (N, *input shape), or a function that gives batches of them anew at every call, to quantise
+    real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
     options = Options(code, steps, settle, integer, passes)
-    if levels is not None:
-        _check_number("levels", levels, 1)
-    if levels is not None and calibrate is None:
-        raise UsageError("levels: samples to calibrate on expected, found none")
+    chosen = calibration or Calibration()
+    if calibrate is None and chosen.needs_samples:
+        raise UsageError("calibration: samples to calibrate on expected, found none")
     path = Path(model)
     ann = read_onnx(path).graph
-    recipe: Recipe = ()
-    if calibrate is not None:
-        samples = check_samples(calibrate, ann.shape(ann.of(Input)[0].name))
-        batches = (samples[i : i + CALIBRATION_BATCH] for i in range(0, len(samples), CALIBRATION_BATCH))
-        recipe = (CalibrateActivations(levels=levels or LEVELS, maxima=maxima(ann, batches)),)
-    return Conversion(ann, Source.of(path), options, recipe, command)
+    if calibrate is not None and not callable(calibrate):
+        calibrate = check_samples(calibrate, ann.shape(ann.of(Input)[0].name))
+    conversion = Conversion(ann, Source.of(path), options, chosen, calibrate, command)
+    _ = conversion.calibrated  # what is wrong with samples shows here
+    return conversion
 
 
 def save(network: Network, backend: Backend, folder: Path, force: bool = False) -> Manifest:
@@ -267,4 +280,4 @@ def _steps_of(recipe: Recipe) -> int:
     return next(step.steps for step in recipe if isinstance(step, MapNeurons))
 
 
-__all__ = ["Conversion", "Options", "convert", "layer_records", "manifest_of", "save"]
+__all__ = ["Calibration", "Conversion", "Options", "convert", "layer_records", "manifest_of", "save"]

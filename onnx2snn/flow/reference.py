@@ -13,8 +13,6 @@ from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Staircase
 from onnx2snn.reference import evaluate
 
-REAL_VALUED = ("Relu", "Clip")  #: ONNX ops that calibration makes staircases of
-
 
 @dataclass(frozen=True)
 class Truth:
@@ -27,13 +25,13 @@ class Truth:
 class OnnxTruth:
     """Outputs and counts by ONNX Runtime, inner tensors read off the model's own quantisers.
 
-    Where staircases were calibrated (`calibrated`) the model itself has no counts: they are the staircases' own, worked
-    out in float64, and only the outputs are ONNX Runtime's.
+    Where the model was quantised by calibration (`calibrated`) it has no counts itself: they are the staircases' own,
+    worked out in float64, and only the outputs are ONNX Runtime's.
     """
 
-    def __init__(self, model: Path, reference: Graph) -> None:
+    def __init__(self, model: Path, reference: Graph, calibrated: bool = False) -> None:
         self.reference = reference
-        self.calibrated = any(node.origin.op in REAL_VALUED for node in reference.of(Staircase))
+        self.calibrated = calibrated
         self.tensors = {node.name: node.origin.tensor for node in reference.of(Staircase) if node.origin.tensor}
         self.session = OnnxRuntime(model, tuple(self.tensors.values()))
 

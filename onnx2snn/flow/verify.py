@@ -18,7 +18,7 @@ from onnx2snn.flow.simulate import BATCH, Progress
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Neuron, Staircase
-from onnx2snn.passes import run_passes
+from onnx2snn.passes import CALIBRATION, run_passes
 from onnx2snn.passes.text import parse_recipe
 from onnx2snn.reference import Run
 
@@ -145,8 +145,9 @@ def _network(artifact: Artifact, graph: Graph, certificate: Certificate, source:
 def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples, progress: Progress | None) -> Parity:
     from onnx2snn.backends.numpy import NumpySimulator
 
-    truth = OnnxTruth(model, reference)
     manifest = artifact.manifest
+    calibrated = any(isinstance(step, CALIBRATION) for step in parse_recipe(manifest.staircase_passes))
+    truth = OnnxTruth(model, reference, calibrated)
     alone = NumpySimulator(artifact.graph(), manifest.steps, manifest.schedule.settle)
     tally = _Tally(reference, artifact.graph(), manifest.steps)
     tally.parity.calibrated = truth.calibrated

@@ -3,7 +3,6 @@
 from onnx2snn.passes.add_readouts import AddReadouts
 from onnx2snn.passes.average_to_sum import AverageToSum
 from onnx2snn.passes.base import Pass, Recipe, Rewrite, run_passes
-from onnx2snn.passes.calibrate_activations import CalibrateActivations
 from onnx2snn.passes.collect_bias import CollectBias
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
 from onnx2snn.passes.encode_input import EncodeInput
@@ -14,13 +13,22 @@ from onnx2snn.passes.make_integer import MakeInteger
 from onnx2snn.passes.map_neurons import CODES, MapNeurons, most_levels
 from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.move_maxpool import MoveMaxpool
+from onnx2snn.passes.quantise_activations import QuantiseActivations, steps_of
+from onnx2snn.passes.quantise_weights import QuantiseWeights
 from onnx2snn.passes.recipes import STAIRCASES
+from onnx2snn.passes.shift_activations import ShiftActivations
+from onnx2snn.passes.start_membranes import StartMembranes
+
+#: Passes after which a network is another one than the model, in as far as they found something to do.
+CALIBRATION: tuple[type[Pass], ...] = (QuantiseWeights, QuantiseActivations, ShiftActivations)
 
 PASSES: dict[str, type[Pass]] = {
     kind.name: kind
     for kind in (
+        QuantiseWeights,
+        QuantiseActivations,
+        ShiftActivations,
         FoldBatchnorm,
-        CalibrateActivations,
         InsertStaircases,
         DropRepeatedStaircases,
         MoveMaxpool,
@@ -32,16 +40,17 @@ PASSES: dict[str, type[Pass]] = {
         FoldSumpool,
         MapNeurons,
         MakeInteger,
+        StartMembranes,
     )
 }
 
 __all__ = [
+    "CALIBRATION",
     "CODES",
     "PASSES",
     "STAIRCASES",
     "AddReadouts",
     "AverageToSum",
-    "CalibrateActivations",
     "CollectBias",
     "DropRepeatedStaircases",
     "EncodeInput",
@@ -53,8 +62,13 @@ __all__ = [
     "MergeLinear",
     "MoveMaxpool",
     "Pass",
+    "QuantiseActivations",
+    "QuantiseWeights",
     "Recipe",
     "Rewrite",
+    "ShiftActivations",
+    "StartMembranes",
     "most_levels",
     "run_passes",
+    "steps_of",
 ]

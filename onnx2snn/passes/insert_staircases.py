@@ -87,14 +87,13 @@ def _cut(stairs: tuple[int, int], op: Op, quantiser: Quantise) -> tuple[int, int
     if isinstance(op, Relu):
         return max(low, 0), high
     assert isinstance(op, Clip)
-    below, above = (np.unique(round_to(bound / quantiser.scale, quantiser.rounding)) for bound in (op.low, op.high))
+    below, above = (
+        np.unique(np.clip(round_to(bound / quantiser.scale, quantiser.rounding), low - 1, high + 1))
+        for bound in (op.low, op.high)
+    )
     if len(below) != 1 or len(above) != 1:
         raise PassError(f"Clip to [{op.low}, {op.high}] cuts the channels at different counts; one scale expected")
-    low, high = max(low, _whole(below[0], low)), min(high, _whole(above[0], high))
+    low, high = max(low, int(below[0])), min(high, int(above[0]))
     if not low <= 0 < high:
         raise PassError(f"Clip to [{op.low}, {op.high}] leaves counts {low} to {high}; a range around zero expected")
     return low, high
-
-
-def _whole(bound: float, otherwise: int) -> int:
-    return int(bound) if np.isfinite(bound) else otherwise

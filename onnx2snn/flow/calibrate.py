@@ -1,0 +1,281 @@
+"""Calibration: the facts from data that make a real-valued model a network of staircases, and correct it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+
+import numpy as np
+
+from onnx2snn.analysis.calibration import (
+    DIGITS,
+    METHODS,
+    Method,
+    Range,
+    channel_axis,
+    histograms,
+    ranges,
+    short,
+    sites,
+)
+from onnx2snn.analysis.comparison import Difference, difference, twin_of
+from onnx2snn.errors import UnknownNameError, UsageError
+from onnx2snn.flow.data import check_samples
+from onnx2snn.ir import Array, Graph
+from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
+from onnx2snn.passes import (
+    MapNeurons,
+    QuantiseActivations,
+    QuantiseWeights,
+    Recipe,
+    ShiftActivations,
+    StartMembranes,
+    run_passes,
+    steps_of,
+)
+from onnx2snn.reference import evaluate
+
+Samples = Array | Callable[[], Iterable[Array]]  #: an array, or what gives the batches anew every time it is called
+BATCH = 64
+LEVELS = 15
+CORRECTIONS = ("theta", "bias", "v0")  #: in the order in which they are worked out
+SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  #: of a range, tried by correction theta
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a real-valued model is quantised.
+
+    method: `max`, `percentile` or `mse` (see `onnx2snn.analysis.calibration`).  percentile: in percent.
+    levels: steps of each activation.  per_channel: a range for each channel instead of one for the tensor.
+    correct: of `theta`, `bias` and `v0`; see `Tuner`.
+    input_levels: quantise the input as well, in that many steps over all of its range; 0: leave it real-valued.
+    weight_bits: round real weights to that many bits; 0: leave them. Needs no samples.
+    """
+
+    method: Method = "max"
+    percentile: float = 99.9
+    levels: int = LEVELS
+    per_channel: bool = False
+    correct: tuple[str, ...] = ()
+    input_levels: int = 0
+    weight_bits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UnknownNameError(f"no calibration method {self.method!r}; known: {', '.join(METHODS)}")
+        unknown = [name for name in self.correct if name not in CORRECTIONS]
+        if unknown:
+            raise UnknownNameError(f"no correction {unknown[0]!r}; known: {', '.join(CORRECTIONS)}")
+        if not 50 < self.percentile <= 100:
+            raise UsageError(f"percentile: a number above 50, at most 100 expected, found {self.percentile}")
+        whole = {"levels": (1, 65535), "input_levels": (0, 65535), "weight_bits": (0, 16)}
+        for name, (low, high) in whole.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise UsageError(f"{name}: a whole number from {low} to {high} expected, found {value!r}")
+        if self.weight_bits == 1:
+            raise UsageError("weight_bits: 0 or 2 to 16 expected, found 1")
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether anything but the weights is asked for."""
+        return replace(self, weight_bits=0) != Calibration()
+
+    def words(self) -> list[str]:
+        """What differs from the defaults, as options of the command line."""
+        names = {"method": "calibrate-method", "input_levels": "quantise-input"}
+        found: list[str] = []
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value != one.default:
+                option = f"--{names.get(one.name, one.name.replace('_', '-'))}"
+                text = ",".join(value) if one.name == "correct" else str(value)
+                found.append(option if value is True else f"{option} {text}")
+        return found
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found on data; by node name, channel arrays or numbers.
+
+    covered: clip ranges of activations.  bias, v0: corrections, in the units of the model.
+    """
+
+    covered: dict[str, Range] = field(default_factory=dict[str, Range])
+    bias: dict[str, Array] = field(default_factory=dict[str, Array])
+    v0: dict[str, Array] = field(default_factory=dict[str, Array])
+
+    @property
+    def shifts(self) -> dict[str, Array]:
+        """What is added in front of each activation in all."""
+        none = np.zeros(())
+        return {name: self.bias.get(name, none) + self.v0.get(name, none) for name in self.bias | self.v0}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to run: the passes to staircases, the code, its inject and settle steps."""
+
+    staircases: Recipe
+    code: str
+    steps: int
+    settle: int = 0
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """Works out the facts of a real-valued model `ann` on samples.
+
+    Corrections go layer by layer, each with those before it in force, comparing the activations of the model with
+    those of the network: of its staircases where the code is exact, else of its spikes after all steps.
+
+    `theta`: each range is scaled by the one of `SHARES` with the least squared error (threshold balancing on the
+    network's own spike counts).
+    `bias`: the mean difference of each channel is added to its bias (Li et al., ICML 2021, "light" pipeline).
+    `v0`: the mean difference that is left is put into the initial membrane (the "potential correction" of the
+    "advanced" pipeline there, but one number a channel instead of one a neuron).
+    """
+
+    ann: Graph
+    calibration: Calibration = field(default_factory=Calibration)
+    samples: Samples | None = None
+
+    def batches(self) -> Iterator[Array]:
+        """All samples, a batch after the other."""
+        shape = self.ann.shape(self.ann.of(Input)[0].name)
+        if callable(self.samples):
+            for batch in self.samples():
+                yield check_samples(batch, shape)
+        elif self.samples is not None:
+            for start in range(0, len(self.samples), BATCH):
+                yield check_samples(self.samples[start : start + BATCH], shape)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Clip ranges, before any correction."""
+        chosen = self.calibration
+        names = sites(self.ann)
+        if self.samples is None or not names:
+            return Facts()
+        found = histograms(self.ann, self.batches(), names, chosen.per_channel)
+        return Facts(ranges(found, chosen.method, chosen.levels, chosen.percentile))
+
+    @cached_property
+    def before(self) -> Recipe:
+        """The passes for weights and input."""
+        found: list[Recipe] = []
+        weighted = [n.op.weight.dtype.kind for n in self.ann.of(Conv, Dense) if isinstance(n.op, (Conv, Dense))]
+        if self.calibration.weight_bits and "f" in weighted:
+            found.append((QuantiseWeights(bits=self.calibration.weight_bits),))
+        if self.calibration.input_levels:
+            names = tuple(node.name for node in self.ann.of(Input))
+            covered = ranges(histograms(self.ann, self.batches(), names), "max")
+            found.append((QuantiseActivations(levels=self.calibration.input_levels, ranges=_sides(covered)),))
+        return tuple(step for steps in found for step in steps)
+
+    def front(self, facts: Facts) -> Recipe:
+        """The passes that come before all others, with these facts."""
+        steps: Recipe = self.before
+        if facts.covered:
+            steps = (*steps, QuantiseActivations(levels=self.calibration.levels, ranges=_sides(facts.covered)))
+        shifts = {name: _plain(short(shift)) for name, shift in facts.shifts.items()}
+        if shifts:
+            steps = (*steps, ShiftActivations(shifts=shifts))
+        return steps
+
+    def tuned(self, target: Target) -> tuple[Recipe, Recipe]:
+        """The passes before all others, and those after the neurons are there, corrected for a target."""
+        facts = self.facts
+        for name in CORRECTIONS:
+            if name in self.calibration.correct:
+                for site in facts.covered:
+                    facts = self._corrected(facts, name, site, target)
+        front = self.front(facts)
+        mapped = run_passes(self.ann, (*front, *target.staircases, MapNeurons(target.code, target.steps)))
+        return front, _start(facts, mapped)
+
+    def _corrected(self, facts: Facts, name: str, site: str, target: Target) -> Facts:
+        if name == "theta":
+            return self._balanced(facts, site, target)
+        found = self._compare(facts, site, target)
+        if found is None:
+            return facts
+        known = getattr(facts, name)
+        return replace(facts, **{name: known | {site: _rounded(found.mean, facts.covered[site])}})
+
+    def _balanced(self, facts: Facts, site: str, target: Target) -> Facts:
+        best, least = facts, np.inf
+        whole = facts.covered[site]
+        for share in SHARES:
+            tried = Range(short(whole.low * share), short(whole.high * share))
+            trial = replace(facts, covered=facts.covered | {site: tried})
+            found = self._compare(trial, site, target)
+            if found is not None and found.square < least:
+                best, least = trial, found.square
+        return best
+
+    def _compare(self, facts: Facts, site: str, target: Target) -> Difference | None:
+        """Model minus network at one activation; None where its staircase has gone into another."""
+        graph = run_passes(self.ann, (*self.front(facts), *target.staircases))
+        stairs = steps_of(site)
+        node = graph.get(stairs)
+        if node is None or not isinstance(node.op, Staircase):
+            return None
+        twin = twin_of(self.ann, site, graph, stairs)
+        model, network = _upto(self.ann, twin), _upto(graph, stairs)
+        values = self._values(facts, network, stairs, target)
+        pairs = ((evaluate(model, x)[twin], values(x)) for x in self.batches())
+        return difference(pairs, channel_axis(self.ann, site))
+
+    def _values(self, facts: Facts, network: Graph, stairs: str, target: Target) -> Callable[[Array], Array]:
+        """What the network puts out at a staircase: its value, or its spikes' where they depend on timing."""
+        from onnx2snn.backends.numpy import NumpySimulator
+
+        mapped = run_passes(network, (MapNeurons(target.code, target.steps),))
+        mapped = run_passes(mapped, _start(facts, mapped))
+        op = mapped[stairs].op
+        assert isinstance(op, Neuron)
+        if op.exact:
+            return lambda x: evaluate(network, x)[stairs]
+        simulator = NumpySimulator(mapped, target.steps, target.settle)
+        return lambda x: simulator.run(x).counts[stairs] * op.value
+
+
+def _rounded(shift: Array, covered: Range) -> Array:
+    """A shift to as many decimals as tell a millionth of the range: rounding noise must not reach a recipe."""
+    decimals = DIGITS - math.floor(math.log10(float(covered.high.max())))
+    return np.round(shift, decimals) + 0.0  # never -0.0
+
+
+def _start(facts: Facts, neurons: Graph) -> Recipe:
+    """The pass that moves the v0 corrections from bias to membrane, as fractions of the thresholds of `neurons`."""
+    fractions: dict[str, float | list[float]] = {}
+    for site, shift in facts.v0.items():
+        node = neurons.get(steps_of(site))
+        if node is not None and isinstance(node.op, Neuron):
+            theta = node.op.theta.ravel()
+            fractions[node.name] = _plain(short(shift / (theta if len(theta) == len(shift) else theta[0])))
+    return (StartMembranes(fractions=fractions),) if fractions else ()
+
+
+def _upto(graph: Graph, name: str) -> Graph:
+    """The part of a graph that node `name` depends on."""
+    part = graph.copy()
+    part.outputs = (name,)
+    part.prune()
+    return part
+
+
+def _sides(covered: dict[str, Range]) -> dict[str, tuple[float | list[float], float | list[float]]]:
+    """Ranges as a recipe says them; a side that is nowhere but zero is one number."""
+    return {name: (_plain(side.low) if side.low.any() else 0.0, _plain(side.high)) for name, side in covered.items()}
+
+
+def _plain(values: Array) -> float | list[float]:
+    return float(values) if np.ndim(values) == 0 else [float(v) for v in values]
+
+
+__all__ = ["CORRECTIONS", "LEVELS", "Calibration", "Facts", "Samples", "Target", "Tuner"]
