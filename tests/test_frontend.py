@@ -202,7 +202,8 @@ def test_an_op_reads_as_onnx_runtime_runs_it(name: str, tmp_path: Path) -> None:
 
 
 def test_every_rule_has_a_case() -> None:
-    quantisers = {"QuantizeLinear", "DequantizeLinear"}
+    quantisers = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
+    quantisers |= {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}  # test_frontend_integer.py
     ops: set[str] = set()
     for shape, opset, build in CASES.values():
         m = ModelBuilder(shape, opset=opset)

@@ -123,7 +123,10 @@ GRAPHS: dict[str, tuple[Callable[[onnx.ModelProto], object], str]] = {
     "no input": (lambda p: p.graph.ClearField("input"), "input 'x' of node: name: /Gemm_1 OpType: Gemm"),
     "dynamic size": (input_of(TensorProto.FLOAT, "N", "width"), "input 'x': fixed sizes after the batch axis expected"),
     "no batch": (input_of(TensorProto.FLOAT, 6), "input 'x': a shape (batch, ...) expected, found [6]"),
-    "integers": (input_of(TensorProto.INT64, "N", 6), "input 'x': floating-point input expected, found INT64"),
+    "integers": (
+        input_of(TensorProto.INT64, "N", 6),
+        "input 'x': floating-point input or integers of 2 to 16 bits expected, found INT64",
+    ),
     "dangling": (reads("gone"), "input 'gone' of node: name: /Gemm_1 OpType: Gemm"),
     "cyclic": (reads("gemm1"), "input 'gemm1' of node: name: /Gemm_1 OpType: Gemm"),
     "no such output": (lambda p: setattr(p.graph.output[0], "name", "gone"), "Graph output 'gone' is not an output"),
@@ -137,13 +140,6 @@ def test_graphs_that_are_refused(name: str, tmp_path: Path) -> None:
     assert message in refusal(edited(one_layer(tmp_path), edit))
 
 
-def test_integer_input(tmp_path: Path) -> None:
-    m = ModelBuilder(FLAT)
-    y = m.node("Relu", m.node("Cast", "x", to=TensorProto.FLOAT))
-    path = edited(save(m, y, tmp_path / "m.onnx"), input_of(TensorProto.UINT8, "N", 6))
-    assert "input 'x': floating-point input expected, found" in refusal(path)
-
-
 def test_a_dynamic_image_says_what_to_do(tmp_path: Path) -> None:
     m = ModelBuilder(("N", 3, "height", "width"))
     message = refusal(save(m, m.conv("x", 3, 2), tmp_path / "m.onnx"))
@@ -155,14 +151,6 @@ def test_an_output_that_the_input_does_not_reach(tmp_path: Path) -> None:
     m = ModelBuilder(FLAT)
     path = save(m, m.node("Relu", m.constant(np.ones((1, 6)))), tmp_path / "m.onnx")
     assert "must depend on the input" in refusal(path)
-
-
-def test_codes_as_output(tmp_path: Path) -> None:
-    m = ModelBuilder(FLAT)
-    codes = m.node("QuantizeLinear", "x", m.constant(0.1), m.constant(0, np.uint8))
-    path = save(m, codes, tmp_path / "m.onnx")
-    edited(path, lambda p: setattr(p.graph.output[0].type.tensor_type, "elem_type", TensorProto.UINT8))
-    assert "must depend on the input and be dequantised" in refusal(path)
 
 
 def test_a_second_output_of_a_node(tmp_path: Path) -> None:

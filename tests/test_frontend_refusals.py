@@ -126,8 +126,8 @@ NODES: dict[str, tuple[tuple[int | str, ...], str, Build, str]] = {
     ),
     "codes not dequantised": (
         SERIES,
-        "MaxPool",
-        lambda m: m.node("MaxPool", codes(m), kernel_shape=[2]),
+        "Relu",
+        lambda m: m.node("Relu", codes(m)),
         "a real-valued feature expected, found integer codes",
     ),
     "an empty range": (

@@ -108,12 +108,13 @@ def _row(record: Record, ann: Graph, reference: Graph, certificate: Certificate)
     verdict = verdicts.get(record.into)
     kind: NodeClass = verdict.exactness if verdict is not None else "exact"
     note = verdict.reason if verdict is not None else ("constant" if not record.into else "folded into its neighbours")
+    note = "; ".join(part for part in (record.note, note) if part)
     return replace(_described(record, ann, reference), kind=kind, note=note)
 
 
 def _described(record: Record, ann: Graph, reference: Graph | None = None) -> NodeReport:
     """The node with what is known of its grid, not judged yet."""
-    row = NodeReport(record.node, record.op, record.domain, record.into)
+    row = NodeReport(record.node, record.op, record.domain, record.into, note=record.note)
     node = ann.get(record.into)
     op = None if node is None else node.op
     if isinstance(op, Quantise):

@@ -11,7 +11,7 @@ PADS = [1, 1, 1, 1]
 MICROSOFT = "com.microsoft"
 
 
-@dialect(opset=13, opsets=((MICROSOFT, 1),), missing="QOperator")
+@dialect(opset=13, opsets=((MICROSOFT, 1),))
 def qoperator(m: Network) -> str:
     """ONNX Runtime, QOperator: integer ops with the grids of inputs and output as operands; no Relu anywhere."""
     grid = m.grid(0.0231, 128)
@@ -39,7 +39,7 @@ def _integer_layer(m: Network, op: str, codes: str, grid: Grid, shape: tuple[int
     return m.node("Add", m.node("Mul", product, m.node("Mul", grid[0], scale)), bias)
 
 
-@dialect(opset=11, missing="integer ops")
+@dialect(opset=11)
 def conv_integer(m: Network) -> str:
     """Static scales: QuantizeLinear -> ConvInteger -> Cast -> Mul(scales) -> Add."""
     grid = m.grid(0.0231, 128)
@@ -57,7 +57,7 @@ def _dynamic(m: Network, x: str) -> tuple[str, Grid]:
     return names[0], (names[1], names[2])
 
 
-@dialect(opset=11, tolerance=0.1, missing="integer ops")
+@dialect(opset=11, tolerance=0.1)
 def dynamic(m: Network) -> str:
     """Scales worked out from each batch while it runs: read as the real-valued network with whole weights."""
     y = _integer_layer(m, "ConvInteger", *_dynamic(m, "x"), (3, 2, 3, 3), m.real(1, 3, 1, 1))

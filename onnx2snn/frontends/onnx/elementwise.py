@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnx2snn.errors import ModelError
-from onnx2snn.frontends.onnx.quantisers import clip_codes
+from onnx2snn.frontends.onnx.codes import as_numbers, clip_codes, moves
+from onnx2snn.frontends.onnx.dynamic import dynamic_product
 from onnx2snn.frontends.onnx.reader import Reader, against_feature, attribute, constant, feature, rule
-from onnx2snn.frontends.onnx.symbols import Codes, Feature, Symbol
+from onnx2snn.frontends.onnx.symbols import Codes, Feature, Integers, Symbol
 from onnx2snn.frontends.onnx.windows import reshaped
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Add, Affine, BatchNorm, Clip, Concat, Relu, Reshape
@@ -41,7 +42,7 @@ def _clip(
 ) -> Symbol:
     least, most = _bound(node, "min", low), _bound(node, "max", high)
     if isinstance(x, Codes):
-        return clip_codes(x, least, most)
+        return clip_codes(reader, node, x, least, most)
     source = feature(x)
     if least is not None and float(least) == 0 and (most is None or np.isposinf(most)):
         return reader.add(Relu(), source)
@@ -83,6 +84,9 @@ def _sub(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
 
 @rule("Mul")
 def _mul(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
+    dynamic = dynamic_product(reader, a, b)
+    if dynamic is not None:
+        return dynamic
     source, factor = (a, b) if isinstance(a, Feature) else (b, a)
     scale = against_feature(constant(factor, "factor"), reader.shape(feature(source)), "factor")
     return reader.add(Affine(scale=scale), feature(source))
@@ -104,6 +108,7 @@ def _sum(reader: Reader, features: list[Feature]) -> Feature:
 
 
 @rule("Concat")
+@moves
 def _concat(reader: Reader, node: onnx_ir.Node, *parts: Symbol) -> Symbol:
     features = [feature(part) for part in parts]
     axis = int(attribute(node, "axis", 1)) % (len(reader.shape(features[0])) + 1)
@@ -114,12 +119,18 @@ def _concat(reader: Reader, node: onnx_ir.Node, *parts: Symbol) -> Symbol:
 
 @rule("Identity", "Dropout", "Cast")
 def _same(reader: Reader, node: onnx_ir.Node, x: Symbol, *_: Symbol) -> Symbol:
-    if node.op_type == "Cast" and (isinstance(x, Codes) or int(attribute(node, "to", 1)) not in (1, 10, 11, 16)):
+    if node.op_type != "Cast":
+        return x
+    to_real = int(attribute(node, "to", 1)) in (1, 10, 11, 16)
+    if isinstance(x, Integers) and to_real:
+        return as_numbers(reader, x)
+    if isinstance(x, Codes) or not to_real:
         raise ModelError("a cast between floating-point types expected, found one from or to integers")
     return x
 
 
 @rule("Flatten")
+@moves
 def _flatten(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
     source = feature(x)
     shape = reader.shape(source)
@@ -129,11 +140,13 @@ def _flatten(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
 
 
 @rule("Reshape")
+@moves
 def _reshape(reader: Reader, node: onnx_ir.Node, x: Symbol, shape: Symbol) -> Symbol:
     return _to_shape(reader, feature(x), [int(n) for n in constant(shape, "shape").ravel()])
 
 
 @rule("Squeeze", "Unsqueeze")
+@moves
 def _squeeze(reader: Reader, node: onnx_ir.Node, x: Symbol, axes: Symbol | None = None) -> Symbol:
     source = feature(x)
     shape = (0, *reader.shape(source))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @rule("Conv")
-def _conv(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | None = None) -> Symbol:
+def conv(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | None = None) -> Symbol:
     source = feature(x)
     weight, scale = weight_and_scale(w, 0)
     rank = weight.ndim - 2
@@ -43,7 +43,7 @@ def _conv(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | 
 
 
 @rule("Gemm")
-def _gemm(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol, c: Symbol | None = None) -> Symbol:
+def gemm(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol, c: Symbol | None = None) -> Symbol:
     source = feature(a, "A")
     if attribute(node, "transA", 0):
         raise ModelError("transA = 0 expected, found 1")
@@ -61,7 +61,7 @@ def _gemm(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol, c: Symbol | 
 
 
 @rule("MatMul")
-def _matmul(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
+def matmul(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
     source = feature(a, "left operand")
     weight, scale = weight_and_scale(b, 1)
     if weight.ndim != 2:

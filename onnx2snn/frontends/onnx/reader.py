@@ -6,28 +6,42 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from onnx2snn.errors import ModelError, UnsupportedOpError, located
+from onnx2snn.frontends.onnx.grids import RANGES, feature_scale
 from onnx2snn.frontends.onnx.load import load_model
-from onnx2snn.frontends.onnx.symbols import Codes, Constant, Feature, Symbol, Weights
+from onnx2snn.frontends.onnx.symbols import (
+    Codes,
+    Constant,
+    DynamicCodes,
+    DynamicScale,
+    DynamicSum,
+    DynamicZero,
+    Feature,
+    Grid,
+    Integers,
+    Symbol,
+    Weights,
+)
 from onnx2snn.ir import Graph, Origin
 from onnx2snn.ir.op import Array, Op, Shape
-from onnx2snn.ir.ops import Input
+from onnx2snn.ir.ops import Affine, Input, Quantise
 
 if TYPE_CHECKING:
     import onnx_ir
 
-Rule = Callable[..., Symbol]
+Rule = Callable[..., Symbol | tuple[Symbol, ...]]
+Registered = TypeVar("Registered", bound=Rule)
 RULES: dict[tuple[str, str], Rule] = {}
 
 
-def rule(*names: str, domain: str = "") -> Callable[[Rule], Rule]:
-    """Registers how ONNX ops of these names are read: `rule(reader, node, *input symbols) -> output symbol`."""
+def rule(*names: str, domain: str = "") -> Callable[[Registered], Registered]:
+    """Registers how ONNX ops of these names are read: `rule(reader, node, *input symbols) -> output symbol(s)`."""
 
-    def register(function: Rule) -> Rule:
+    def register(function: Registered) -> Registered:
         for name in names:
             if (domain, name) in RULES:
                 raise ValueError(f"a second rule for {domain}:{name}")
@@ -39,12 +53,16 @@ def rule(*names: str, domain: str = "") -> Callable[[Rule], Rule]:
 
 @dataclass(frozen=True)
 class Record:
-    """One ONNX node and the IR node it went into ("" where it became a constant)."""
+    """One ONNX node and the IR node it went into ("" where it became a constant).
+
+    note: what reading it as it was read leaves out, "" where nothing.
+    """
 
     node: str
     op: str
     domain: str
     into: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,8 @@ class Reader:
         self.symbols: dict[onnx_ir.Value, Symbol] = {}
         self.node: onnx_ir.Node | None = None
         self.batch: int | None = None  #: number of samples, where the model fixes it
+        self.settled: dict[Codes, Feature] = {}  #: quantisers made so far, by the codes that they make
+        self._notes: dict[onnx_ir.Node, str] = {}
 
     def read(self, name: str) -> Reading:
         """Reads the whole graph."""
@@ -124,16 +144,41 @@ class Reader:
         for value in self.model.graph.initializers.values():
             if value.const_value is not None:
                 self.symbols[value] = Constant(_numbers(value.const_value))
-        records = [self._node(node) for node in self.model.graph]
+        for node in self.model.graph:
+            self._node(node)
         self._output()
-        return Reading(self.graph, tuple(records))
+        return Reading(self.graph, tuple(self._record(node) for node in self.model.graph))
 
-    def add(self, op: Op, *sources: Feature) -> Feature:
-        """Adds an IR node for the ONNX node being read."""
-        assert self.node is not None
-        name = self.graph.fresh(_clean(self.node.name or self.node.outputs[0].name or self.node.op_type))
-        origin = Origin(self.node.name or "", self.node.op_type, self.node.outputs[0].name or "")
+    def add(self, op: Op, *sources: Feature, node: onnx_ir.Node | None = None, suffix: str = "") -> Feature:
+        """Adds an IR node for the ONNX node being read, or for `node`; `suffix` comes behind its name."""
+        made_for = node or self.node
+        assert made_for is not None
+        name = self.graph.fresh(_clean(made_for.name or made_for.outputs[0].name or made_for.op_type) + suffix)
+        origin = Origin(made_for.name or "", made_for.op_type, made_for.outputs[0].name or "")
         return Feature(self.graph.add(name, op, [source.name for source in sources], origin))
+
+    def quantise(self, source: Feature, grid: Grid, node: onnx_ir.Node | None = None, suffix: str = "") -> Feature:
+        """The feature rounded to a grid and cut to its range."""
+        if len(np.unique(grid.zero_point)) != 1:
+            raise ModelError("one zero point for all channels of a feature expected, found several")
+        scale, zero_point = feature_scale(grid, self.shape(source)), int(grid.zero_point.ravel()[0])
+        op = Quantise(scale=scale, zero_point=zero_point, qmin=grid.qmin, qmax=grid.qmax)
+        return self.add(op, source, node=node, suffix=suffix)
+
+    def settle(self, codes: Codes, under: onnx_ir.Node | None = None) -> Feature:
+        """The feature that codes stand for; its quantiser is added once, named after `under` or the codes' maker."""
+        if not isinstance(codes.source, Feature):
+            raise ModelError("codes of a feature expected, found codes of a constant")
+        if codes.settled:
+            return codes.source
+        if codes not in self.settled:
+            self.settled[codes] = self.quantise(codes.source, codes.grid, under or codes.maker)
+        return self.settled[codes]
+
+    def note(self, text: str) -> None:
+        """Attaches a note to the ONNX node being read."""
+        assert self.node is not None
+        self._notes[self.node] = text
 
     def shape(self, feature: Feature) -> Shape:
         """Shape of a feature without the batch axis."""
@@ -147,27 +192,39 @@ class Reader:
         with located(f"input {value.name!r}"):
             shape = _static_shape(value)
             self.batch = _fixed_batch(value)
-            if value.dtype is None or value.dtype.name not in ("FLOAT", "FLOAT16", "DOUBLE"):
-                raise ModelError(f"floating-point input expected, found {value.dtype}")
+            kind = "" if value.dtype is None else value.dtype.name
+            if kind not in ("FLOAT", "FLOAT16", "DOUBLE", *RANGES):
+                raise ModelError(f"floating-point input or integers of 2 to 16 bits expected, found {value.dtype}")
         name = self.graph.add(
             self.graph.fresh(_clean(value.name or "input")),
             Input(shape=shape),
             (),
             Origin("", "Input", value.name or ""),
         )
-        self.symbols[value] = Feature(name)
+        self.symbols[value] = Integers(Feature(name), *RANGES[kind]) if kind in RANGES else Feature(name)
 
-    def _node(self, node: onnx_ir.Node) -> Record:
+    def _node(self, node: onnx_ir.Node) -> None:
         self.node = node
         with located(f"node {node.name or node.outputs[0].name!r} ({node.op_type})"):
             inputs = [None if value is None else self._symbol(value) for value in node.inputs]
-            if len(node.outputs) > 1 and any(out.uses() or out.is_graph_output() for out in node.outputs[1:]):
+            made = RULES[_key(node)](self, node, *inputs)
+            symbols = made if isinstance(made, tuple) else (made,)
+            if any(out.uses() or out.is_graph_output() for out in node.outputs[len(symbols) :]):
                 raise ModelError("only the first output can be used")
-            symbol = RULES[_key(node)](self, node, *inputs)
-        self.symbols[node.outputs[0]] = symbol
-        source = symbol.source if isinstance(symbol, Codes) else symbol
-        into = source.name if isinstance(source, Feature) else ""
-        return Record(node.name or node.outputs[0].name or "", node.op_type, _domain(node), into)
+        self.symbols.update(zip(node.outputs, symbols, strict=False))
+
+    def _record(self, node: onnx_ir.Node) -> Record:
+        """Codes went into their quantiser, where that was named after them, else into what they were made of."""
+        symbol = self.symbols[node.outputs[0]]
+        found: object = getattr(symbol, "source", symbol)
+        if isinstance(symbol, Codes) and symbol in self.settled:
+            quantiser = self.graph.get(self.settled[symbol].name)
+            if quantiser is not None and quantiser.origin.tensor == node.outputs[0].name:
+                found = self.settled[symbol]
+        into = found.name if isinstance(found, Feature) else ""
+        return Record(
+            node.name or node.outputs[0].name or "", node.op_type, _domain(node), into, self._notes.get(node, "")
+        )
 
     def _symbol(self, value: onnx_ir.Value) -> Symbol:
         if value not in self.symbols:
@@ -178,11 +235,23 @@ class Reader:
         outputs = list(self.model.graph.outputs)
         if len(outputs) != 1:
             raise ModelError(f"one output expected, found {len(outputs)}: {', '.join(str(v.name) for v in outputs)}")
-        symbol = self._symbol(outputs[0])
-        if not isinstance(symbol, Feature):
-            raise ModelError(f"output {outputs[0].name!r} must depend on the input and be dequantised")
+        with located(f"output {outputs[0].name!r}"):
+            symbol = self._symbol(outputs[0])
+            self.node = outputs[0].producer()
+            if isinstance(symbol, Codes) and isinstance(symbol.source, Feature):
+                symbol = self._as_codes(symbol)
+            if not isinstance(symbol, Feature):
+                raise ModelError("must depend on the input and be dequantised")
         self.graph.outputs = (symbol.name,)
         self.graph.prune()
+
+    def _as_codes(self, codes: Codes) -> Feature:
+        """Integer codes as numbers: what a model puts out that ends with a quantiser."""
+        grid = codes.grid
+        if grid.scale.size != 1:
+            raise ModelError("one scale for all channels of an integer output expected, found several")
+        shift = grid.zero_point.astype(np.float64).reshape(())
+        return self.add(Affine(scale=1 / grid.scale.reshape(()), shift=shift), self.settle(codes))
 
 
 def _static_shape(value: onnx_ir.Value) -> Shape:
@@ -223,15 +292,23 @@ def attribute(node: onnx_ir.Node, name: str, default: Any = None) -> Any:
     return default if found is None else found.value
 
 
+KINDS: dict[type, str] = {
+    Constant: "a constant",
+    Weights: "a dequantised constant",
+    Codes: "integer codes",
+    Integers: "an integer input",
+    DynamicCodes: "integer codes",
+    DynamicScale: "a scale worked out from the data",
+    DynamicZero: "a zero point worked out from the data",
+    DynamicSum: "integer sums whose scale depends on the data",
+}
+
+
 def feature(symbol: Symbol | None, what: str = "input") -> Feature:
     """The symbol as a feature; raises `ModelError` where it is not one."""
     if isinstance(symbol, Feature):
         return symbol
-    kind = (
-        "nothing"
-        if symbol is None
-        else {Constant: "a constant", Weights: "a dequantised constant", Codes: "integer codes"}[type(symbol)]
-    )
+    kind = "nothing" if symbol is None else KINDS[type(symbol)]
     raise ModelError(f"{what}: a real-valued feature expected, found {kind}")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from onnx2snn.errors import ModelError, located
+from onnx2snn.frontends.onnx.code_tensors import dequantised
 from onnx2snn.frontends.onnx.repair import repair
 from onnx2snn.ir.op import Array
 
@@ -14,7 +16,8 @@ from onnx2snn.ir.op import Array
 class OnnxRuntime:
     """A session over an ONNX file that also returns inner tensors.
 
-    Graph optimisation is off, so that what runs is what the file says, rounding for rounding.
+    Graph optimisation is off, so that what runs is what the file says, rounding for rounding. Inner tensors of integer
+    codes come back as what they mean: dequantised on the grid of the op that made them.
     """
 
     def __init__(self, path: Path, tensors: tuple[str, ...] = ()) -> None:
@@ -25,7 +28,8 @@ class OnnxRuntime:
         repair(proto)
         outputs = {value.name for value in proto.graph.output}
         self.output = proto.graph.output[0].name
-        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in outputs)
+        shown = dequantised(proto.graph, tuple(name for name in tensors if name not in outputs))
+        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown.values())
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
@@ -38,12 +42,11 @@ class OnnxRuntime:
                 raise ModelError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
         self._input = self._session.get_inputs()[0]
         self.names = (self.output, *(name for name in tensors if name != self.output))
+        self._tensors = [shown.get(name, name) for name in self.names]
 
     def run(self, x: Array) -> dict[str, Array]:
         """All tensors asked for, by name, for a batch; the output comes first."""
-        kind = (
-            np.float16 if "float16" in self._input.type else np.float64 if "double" in self._input.type else np.float32
-        )
+        kind = _dtype(self._input.type)
         fixed = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(x)
         if fixed == len(x):
             return self._run(x.astype(kind))
@@ -51,8 +54,14 @@ class OnnxRuntime:
         return {name: np.concatenate([piece[name] for piece in pieces])[: len(x)] for name in self.names}
 
     def _run(self, x: Array) -> dict[str, Array]:
-        values = self._session.run(list(self.names), {self._input.name: x})
+        values = self._session.run(self._tensors, {self._input.name: x})
         return {name: np.asarray(value) for name, value in zip(self.names, values, strict=True)}
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """The NumPy type of an ONNX Runtime type such as `tensor(float)` or `tensor(int8)`."""
+    inner = name.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64"}.get(inner, inner))
 
 
 def _pieces(x: Array, size: int) -> list[Array]:

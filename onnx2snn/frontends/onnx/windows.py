@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnx2snn.errors import ModelError
+from onnx2snn.frontends.onnx.codes import moves
 from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, integers, rule
 from onnx2snn.frontends.onnx.symbols import Feature, Symbol
 from onnx2snn.ir.op import Shape
@@ -54,6 +55,7 @@ def _window(reader: Reader, node: onnx_ir.Node, source: Feature) -> dict[str, An
 
 
 @rule("MaxPool")
+@moves
 def _max_pool(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
     source = feature(x)
     return reader.add(MaxPool(**_window(reader, node, source)), source)
