@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -18,23 +18,41 @@ from onnx2snn.ir.ops import (
     STBIF,
     Add,
     Affine,
+    AveragePool,
+    Clip,
     Concat,
     Conv,
     Dense,
+    Dilate,
     Encoder,
+    Function,
+    Gather,
     Input,
+    LeakyRelu,
+    Maximum,
     MaxPool,
+    Minimum,
+    Multiply,
     Neuron,
+    Pad,
+    Quantise,
+    QuantiserRounding,
     Readout,
+    Relu,
     Reshape,
     SignedIF,
+    Softmax,
+    Steps,
     SumPool,
+    Transpose,
+    Unary,
 )
-from onnx2snn.reference import run
+from onnx2snn.reference import apply, run
 
 torch = pytest.importorskip("torch")
 
 from onnx2snn.backends.torch import build, runtime  # noqa: E402
+from onnx2snn.backends.torch.rules import TAIL  # noqa: E402
 
 ONES, ZEROS = {1: (1,), 2: (1, 1), 3: (1, 1, 1)}, {1: (0, 0), 2: (0,) * 4, 3: (0,) * 6}
 
@@ -73,6 +91,14 @@ class Maker:
         window = {"strides": ONES[rank], "pads": (pads,) * rank + (0,) * rank, "dilations": (1, 2, 1)[:rank]}
         return self.add(Conv(weight=weight, groups=groups, **window), source)
 
+    def moved(self, source: str) -> str:
+        """A signal through every op that moves numbers."""
+        axes = len(self.graph.shape(source))
+        at = self.add(Transpose(perm=(*range(1, axes), 0)), source)
+        at = self.add(Gather(axis=axes - 1, indices=np.array([1, 0, 1])), at)
+        at = self.add(Pad(pads=(1, *(0,) * (axes - 1), *(0,) * (axes - 1), 2)), at)
+        return self.add(Dilate(strides=(2, 1, 3)[: axes - 1]), at)
+
     def finish(self, *sources: str) -> Graph:
         flat = [self.add(Reshape(shape=(int(np.prod(self.graph.shape(s))),)), s) for s in sources]
         at = self.add(Concat(), *flat)
@@ -93,7 +119,7 @@ def everything(rank: int, integer: bool, code: type[Neuron], ties: str, seed: in
     e = m.fire(m.add(Affine(scale=m.numbers(1, 4)), m.add(SumPool(pads=ZEROS[rank], **window), c)))
     f = m.fire(m.conv(m.add(Concat(), still, m.add(Add(), still, still)), 2))
     g = m.fire(m.add(Add(), m.conv(still, 4), m.conv(m.add(Concat(axis=0), still, m.fire(still)), 4)))
-    return m.finish(d, e, f, g)
+    return m.finish(d, e, f, g, m.moved(still), m.moved(a))
 
 
 @given(
@@ -118,6 +144,68 @@ def test_every_op_is_the_references(
         np.testing.assert_array_equal(module.counts[name].numpy(), counts, err_msg=name)
     assert (module.steps, module.spikes) == (expected.steps, expected.spikes)
     np.testing.assert_allclose(output.numpy(), expected.output, rtol=1e-9, atol=1e-9)
+
+
+# -- the tail behind the readouts -----------------------------------------------------------------------------------
+
+WINDOW = {"kernel": (2, 2), "strides": (1, 2), "pads": (1, 0, 1, 1), "dilations": (1, 1)}
+ENDS = {"elu": (0.7, 1.0), "selu": (1.6, 1.05), "celu": (0.7, 0.0), "hard-sigmoid": (0.2, 0.5), "power": (3.0, 0.0)}
+TAILS: list[Op] = [
+    *(Unary(function=f, alpha=ENDS.get(f, (0.3, 0.0))[0], beta=ENDS.get(f, (0, 0.0))[1]) for f in get_args(Function)),
+    *(
+        Quantise(scale=np.array([[[0.25]], [[0.5]]]), zero_point=3, qmin=0, qmax=9, rounding=rounding)
+        for rounding in get_args(QuantiserRounding)
+    ),
+    Softmax(axis=0),
+    Softmax(axis=2, log=True),
+    Relu(),
+    Clip(low=-0.25, high=np.inf),
+    LeakyRelu(slope=np.array([0.1, -0.2, 0.3])),
+    Steps(breakpoints=np.array([[-1.0], [0.25], [0.25]]), heights=np.array([2.0, -0.5, 1.0]), base=-1.0),
+    Affine(scale=np.array(2.0), shift=np.array(0.5)),
+    Conv(weight=np.arange(8).reshape(1, 2, 2, 2), scale=np.array([0.5]), **{k: WINDOW[k] for k in list(WINDOW)[1:]}),
+    Dense(weight=np.arange(6.0).reshape(2, 3), bias=np.ones(2)),
+    MaxPool(**WINDOW),
+    SumPool(**WINDOW),
+    AveragePool(**WINDOW),
+    AveragePool(**WINDOW, count_padding=True),
+    Reshape(shape=(3, 6)),
+    Transpose(perm=(2, 0, 1)),
+    Gather(axis=1, indices=np.array([2, 2, 0, 1])),
+    Pad(pads=(0, 1, 2, 1, 0, 0)),
+    Dilate(strides=(2, 3)),
+    *(kind() for kind in (Add, Multiply, Minimum, Maximum)),
+    Concat(axis=1),
+]
+
+
+def test_every_op_of_the_tail_is_tried() -> None:
+    assert {type(op) for op in TAILS} == set(TAIL)
+
+
+@pytest.mark.parametrize("op", TAILS, ids=lambda op: " ".join([op.name, *map(str, list(op.parameters().values())[:1])]))
+def test_the_tail_is_the_references(op: Op) -> None:
+    """On a grid of eighths: exactly on ties, on both sides of zero."""
+    graph, unit = Graph(), {"scale": np.ones(()), "bias": np.zeros(())}
+    graph.add("x", Input(shape=(2, 3, 3)))
+    graph.add("one", Readout(**unit), ["x"])
+    graph.add("half", Readout(scale=np.array(0.5), bias=np.array(0.125)), ["x"])
+    graph.add("end", op, ["one", "half"][: op.arity or 2])
+    graph.outputs = ("end", "half")
+    x = np.arange(-36, 36).reshape(4, 2, 3, 3) / 8
+    expected = run(graph, x, 1).outputs
+    with torch.inference_mode():
+        found = build(graph, 1)(torch.from_numpy(x))
+    for ours, truth in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours.numpy(), truth, rtol=1e-12, atol=1e-12)
+
+
+def test_an_encoder_rounds_up_only_from_a_half_on() -> None:
+    below = np.nextafter(0.5, 0)
+    encoder = Encoder(scale=np.ones(()), lo=0, hi=3, rounding="half-up", value=np.ones(()))
+    assert apply(encoder, np.array([below, 0.5])).tolist() == [0, 1]
+    layer = runtime.Encoder(scale=torch.ones(()), value=torch.ones(()), lo=0, hi=3, rounding="half-up")
+    assert layer(runtime.still(torch.tensor([below, 0.5], dtype=torch.float64))).values.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

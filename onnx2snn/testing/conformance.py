@@ -83,14 +83,17 @@ def samples(network: Network) -> np.ndarray:
 
 
 def compare(found: Run, expected: Run, where: str) -> None:
-    """Raises `ConformanceError` unless every count is equal and the output is to 1e-5 of its size."""
+    """Raises `ConformanceError` unless every count is equal and every output is to 1e-5 of its size."""
     if set(found.counts) != set(expected.counts):
         raise ConformanceError(f"{where}: populations {sorted(expected.counts)} expected, found {sorted(found.counts)}")
     for name, counts in expected.counts.items():
         wrong = int((found.counts[name] != counts).sum())
         if wrong:
             raise ConformanceError(f"{where}, {name}: {wrong} of {counts.size} counts differ")
-    size = max(1.0, float(np.abs(expected.output).max()))
-    error = float(np.abs(found.output - expected.output).max())
-    if error > 1e-5 * size:
-        raise ConformanceError(f"{where}: the output differs by {error:.3g}")
+    if len(found.outputs) != len(expected.outputs):
+        raise ConformanceError(f"{where}: {len(expected.outputs)} outputs expected, found {len(found.outputs)}")
+    for index, (ours, truth) in enumerate(zip(found.outputs, expected.outputs, strict=True)):
+        size = max(1.0, float(np.abs(truth).max()))
+        error = float(np.abs(ours - truth).max())
+        if error > 1e-5 * size:
+            raise ConformanceError(f"{where}: output {index} differs by {error:.3g}")

@@ -26,7 +26,7 @@ def emit(network: Network, folder: Path) -> None:
 
 def model_text(network: Network, plan: Plan) -> str:
     """The text of `model.py`: the layers that it needs, then the network."""
-    return f"{_head(network, plan)}\n\n{runtime_text()}\n\n{_class(network, plan)}"
+    return f"{_head(network, plan)}\n\n{runtime_text(layer.kind for layer in plan.layers)}\n\n{_class(network, plan)}"
 
 
 def _head(network: Network, plan: Plan) -> str:
@@ -37,7 +37,7 @@ def _head(network: Network, plan: Plan) -> str:
 It takes its input for {plan.steps} inject steps, then settles {settling}. Needs PyTorch alone:
 
     net = Net.load(".")  # the folder of {WEIGHT_FILE}
-    output = net(x)      # x: (batch, {_sizes(network.input_shape)})
+    {", ".join(_names(plan))} = net(x)  # x: (batch, {_sizes(network.input_shape)})
     net.counts, net.spikes, net.steps  # of that run
 
 The network is class Net at the end; before it stand the layers that it is made of.
@@ -47,6 +47,7 @@ The network is class Net at the end; before it stand the layers that it is made 
 def _class(network: Network, plan: Plan) -> str:
     made = [line for layer in plan.layers if layer.kind != "Input" for line in _make(layer)]
     calls = [_call(layer) for layer in plan.layers]
+    shapes = [layer.shape for output in plan.outputs for layer in plan.layers if layer.identifier == output]
     frozen = [] if plan.real else ["        self.requires_grad_(False)"]
     lines = [
         "# -- the network " + "-" * (WIDTH - 17),
@@ -55,15 +56,16 @@ def _class(network: Network, plan: Plan) -> str:
         "",
         "",
         "class Net(SpikingNet):",
-        f'    """From ({_sizes(network.input_shape)}) to ({_sizes(plan.layers[-1].shape)})."""',
+        f'    """From ({_sizes(network.input_shape)}) to {", ".join(f"({_sizes(shape)})" for shape in shapes)}."""',
         "",
         "    def __init__(self, arrays: dict[str, Tensor]) -> None:",
         "        super().__init__(CLOCK)",
         *made,
         *frozen,
         "",
-        "    def forward(self, batch: Tensor) -> Tensor:",
+        f"    def forward(self, batch: Tensor) -> {_returned(plan)}:",
         *calls,
+        f"        return {', '.join(f'{output}.values' for output in plan.outputs)}",
         "",
         "    @staticmethod",
         "    def load(folder: str | Path) -> Net:",
@@ -91,8 +93,16 @@ def _call(layer: Layer) -> str:
     if layer.kind == "Input":
         return f"        {layer.identifier} = still(batch)"
     call = f"self.{layer.identifier}({', '.join(layer.inputs)})"
-    start = "return" if layer.kind == "Readout" else f"{layer.identifier} ="
-    return f"        {start} {call}  # {'x'.join(map(str, layer.shape)) or 'scalar'}"
+    return f"        {layer.identifier} = {call}  # {'x'.join(map(str, layer.shape)) or 'scalar'}"
+
+
+def _names(plan: Plan) -> list[str]:
+    """What the outputs are called in the example."""
+    return ["output"] if len(plan.outputs) == 1 else [f"output_{i}" for i, _ in enumerate(plan.outputs, start=1)]
+
+
+def _returned(plan: Plan) -> str:
+    return "Tensor" if len(plan.outputs) == 1 else f"tuple[{', '.join('Tensor' for _ in plan.outputs)}]"
 
 
 def _literal(value: object) -> str:

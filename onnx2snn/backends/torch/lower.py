@@ -14,10 +14,10 @@ from onnx2snn.backends.torch.rules import RULES
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Array, Graph, Op, Shape
 from onnx2snn.ir.op import op_fields
-from onnx2snn.ir.ops import Add, Concat, Input, Neuron, Readout, Reshape
+from onnx2snn.ir.ops import MOVES, Add, Concat, Input, Neuron, Readout
 from onnx2snn.reference import settle_bound
 
-NUMBERLESS = (Input, Reshape, Readout)  #: take values in whatever number they come
+NUMBERLESS = (Input, Readout, *MOVES)  #: take values in whatever number they come
 
 #: Public names of torch.nn.Module and of SpikingNet, and what the text of a network uses itself.
 TAKEN = """
@@ -56,9 +56,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Plan:
-    """The layers of a network in order, its clock, and whether it has parameters to train."""
+    """The layers of a network in order, what it returns, its clock, and whether it has parameters to train.
+
+    outputs: identifiers of the readouts, or of the layers behind them.
+    """
 
     layers: tuple[Layer, ...]
+    outputs: tuple[str, ...]
     steps: int
     settle: int | None
     bound: int
@@ -88,7 +92,9 @@ def lower(graph: Graph, steps: int, settle: int | None) -> Plan:
         )
         for node in graph
     )
-    return Plan(layers, steps, settle, bound, real=not is_integer(graph))
+    return Plan(
+        layers, tuple(names[output] for output in graph.outputs), steps, settle, bound, real=not is_integer(graph)
+    )
 
 
 def _options(op: Op) -> dict[str, object]:

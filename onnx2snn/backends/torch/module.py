@@ -17,27 +17,27 @@ class SpikingModule(SpikingNet):
     def __init__(self, plan: Plan) -> None:
         super().__init__(Clock(plan.steps, plan.settle, plan.bound))
         self.plan = plan
-        self.last_use = {source: layer.identifier for layer in plan.layers for source in layer.inputs}
+        last_use = {source: layer.identifier for layer in plan.layers for source in layer.inputs}
+        self.last_use = {source: layer for source, layer in last_use.items() if source not in plan.outputs}
         for layer in plan.layers:
             if layer.kind != "Input":
                 self.add_module(layer.identifier, make(layer, self.clock))
         self.requires_grad_(plan.real)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The readout for samples `x` (batch, *input shape)."""
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The output for samples `x` (batch, *input shape); a tuple where there are several."""
         signals: dict[str, Signal] = {}
         for layer in self.plan.layers:
             if layer.kind == "Input":
                 signals[layer.identifier] = still(x)
                 continue
-            result = self.get_submodule(layer.identifier)(*(signals[source] for source in layer.inputs))
-            if isinstance(result, Tensor):
-                return result
-            signals[layer.identifier] = result
+            arriving = (signals[source] for source in layer.inputs)
+            signals[layer.identifier] = self.get_submodule(layer.identifier)(*arriving)
             for source in set(layer.inputs):
-                if self.last_use[source] == layer.identifier:
+                if self.last_use.get(source) == layer.identifier:
                     del signals[source]
-        raise AssertionError("a plan ends with a readout")
+        outputs = [signals[output].values for output in self.plan.outputs]
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
 
 def make(layer: Layer, clock: Clock) -> nn.Module:

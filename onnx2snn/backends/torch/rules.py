@@ -5,42 +5,63 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from onnx2snn.analysis.widths import is_integer, narrowest, widths
-from onnx2snn.ir import Graph, Node
+from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import (
-    Add,
+    LINEAR,
     Affine,
-    Concat,
+    AveragePool,
+    Clip,
     Conv,
     Dense,
     Encoder,
     Input,
+    LeakyRelu,
+    Maximum,
     MaxPool,
+    Minimum,
+    Multiply,
     Neuron,
+    Quantise,
     Readout,
-    Reshape,
-    SumPool,
+    Relu,
+    Softmax,
+    Steps,
+    Unary,
 )
-from onnx2snn.reference import constant_nodes
+from onnx2snn.reference import constant_nodes, tail_nodes
 
 GraphRule = Callable[[Graph, int], Iterable[str]]  #: of a graph and the most ticks that it runs
-LAYERS = (Input, Encoder, Conv, Dense, Affine, Add, Concat, Reshape, SumPool, MaxPool, Neuron, Readout)
+SPIKING: tuple[type[Op], ...] = (Input, Encoder, MaxPool, Neuron, Readout, *LINEAR)
+REAL: tuple[type[Op], ...] = (Unary, Softmax, LeakyRelu, Relu, Clip, Multiply, Minimum, Maximum, Quantise, Steps)
+TAIL: tuple[type[Op], ...] = (MaxPool, AveragePool, *REAL, *LINEAR)  #: what may stand behind a readout
 
 
 def spiking_ops_only(graph: Graph, ticks: int) -> Iterable[str]:
-    """Every op is one of a spiking network."""
+    """Every op is one of a spiking network, or of the real-valued tail behind its readouts."""
+    tail = tail_nodes(graph)
     for node in graph:
-        if not isinstance(node.op, LAYERS):
+        if node.name in tail:
+            yield from _of_tail(graph, node, tail)
+        elif not isinstance(node.op, SPIKING):
             yield f"{node}: {node.op.name} is no op of a spiking network"
     for output in graph.outputs:
-        if not isinstance(graph[output].op, Readout):
+        if not isinstance(graph[output].op, Readout) and output not in tail:
             yield f"{graph[output]}: the output is a {graph[output].op.name}, a readout expected"
+
+
+def _of_tail(graph: Graph, node: Node, tail: frozenset[str]) -> Iterable[str]:
+    if not isinstance(node.op, TAIL):
+        yield f"{node}: {node.op.name} cannot stand behind a readout"
+    for source in node.inputs:
+        if source not in tail and not isinstance(graph[source].op, Readout):
+            yield f"{node}: joins a readout with {source}, which needs one as well; pass add-readouts makes it"
 
 
 def constants_at_neurons(graph: Graph, ticks: int) -> Iterable[str]:
     """No op between neurons adds a constant in every tick."""
-    constant = constant_nodes(graph)
+    free = constant_nodes(graph) | tail_nodes(graph)
     for node in graph:
-        if node.name not in constant and _shifts(node):
+        if node.name not in free and _shifts(node):
             yield f"{node}: carries a constant between neurons; pass collect-bias moves it"
 
 
@@ -63,7 +84,8 @@ def whole_units(graph: Graph, ticks: int) -> Iterable[str]:
     """In an integer network a spike is worth 1 and whole weights have no scale."""
     if not is_integer(graph):
         return
-    for node in graph:
+    tail = tail_nodes(graph)
+    for node in [node for node in graph if node.name not in tail]:
         op = node.op
         if isinstance(op, Neuron) and not (op.integer and (op.value == 1).all()):
             yield f"{node}: whole neurons with value 1 expected, found value {op.value.ravel()[0]}"

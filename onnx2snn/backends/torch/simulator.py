@@ -44,6 +44,7 @@ class TorchSimulator:
     def _run(self, x: Array) -> Run:
         module = self.module
         with torch.inference_mode():
-            output = module(torch.from_numpy(x.astype(np.float64)).to(self.device))
+            found = module(torch.from_numpy(x.astype(np.float64)).to(self.device))
+        outputs = found if isinstance(found, tuple) else (found,)
         counts = {name: tensor.cpu().numpy() for name, tensor in module.counts.items()}
-        return Run((output.cpu().numpy(),), module.steps, counts, module.spikes)
+        return Run(tuple(output.cpu().numpy() for output in outputs), module.steps, counts, module.spikes)

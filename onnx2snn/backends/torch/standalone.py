@@ -1,24 +1,57 @@
-"""The text of the runtime as part of one file: its modules one after the other, without their own imports."""
+"""The text of the runtime as part of one file: the modules that are needed, without their own imports."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 RUNTIME = Path(__file__).parent / "runtime"
-MODULES = ("arithmetic", "signals", "synapses", "neurons", "network")  #: each uses only those before it
 PACKAGE = "onnx2snn"
 
+#: The modules of the runtime; each uses only those before it.
+MODULES = (
+    "arithmetic",
+    "rounding",
+    "signals",
+    "windows",
+    "synapses",
+    "moves",
+    "joins",
+    "pools",
+    "neurons",
+    "ends",
+    "quantisers",
+    "functions",
+    "network",
+)
 
-def runtime_text() -> str:
-    """Imports from the standard library and torch, then the modules of the runtime under a heading each."""
+
+def runtime_text(kinds: Iterable[str]) -> str:
+    """Imports from the standard library and torch, then, under a heading each, the modules that these layers need.
+
+    kinds: names of layer classes. Every network needs the module `network`.
+    """
     imports: list[ast.Import | ast.ImportFrom] = []
     bodies: list[str] = []
-    for name in MODULES:
-        found, body = split((RUNTIME / f"{name}.py").read_text(encoding="utf-8"))
+    sources = {name: (RUNTIME / f"{name}.py").read_text(encoding="utf-8") for name in MODULES}
+    for name in needed(set(kinds), sources):
+        found, body = split(sources[name])
         imports += found
         bodies.append(f"# -- {name} {'-' * (106 - len(name))}\n\n{body}")
     return f"{import_lines(imports)}\n\n" + "\n\n".join(bodies).rstrip()
+
+
+def needed(kinds: set[str], sources: dict[str, str]) -> list[str]:
+    """Names of the modules that define classes of these kinds, and of those that they import, in order."""
+    found: list[str] = ["network"]
+    for name in reversed(MODULES):
+        tree = ast.parse(sources[name])
+        defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        if name in found or defined & kinds:
+            imported = [str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)]
+            found += [name, *(module.rpartition(".")[2] for module in imported if module.startswith(PACKAGE))]
+    return [name for name in MODULES if name in found]
 
 
 def split(source: str) -> tuple[list[ast.Import | ast.ImportFrom], str]:

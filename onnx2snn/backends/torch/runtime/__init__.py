@@ -4,42 +4,62 @@ The emitted `model.py` carries the text of these files, so that it runs without 
 """
 
 from onnx2snn.backends.torch.runtime.arithmetic import Number, cast, full_float32, keep, shares
-from onnx2snn.backends.torch.runtime.network import Encoder, Readout, SpikingNet, part, read_safetensors
-from onnx2snn.backends.torch.runtime.neurons import IF, STBIF, Neuron, SignedIF, Surrogate
-from onnx2snn.backends.torch.runtime.signals import Clock, Signal, spread, still
-from onnx2snn.backends.torch.runtime.synapses import (
-    Add,
-    Affine,
-    Concat,
-    Conv,
-    Dense,
-    MaxPool,
-    Reshape,
-    SumPool,
-    Synapse,
+from onnx2snn.backends.torch.runtime.ends import Encoder, Readout
+from onnx2snn.backends.torch.runtime.functions import (
+    Clip,
+    LeakyRelu,
+    Maximum,
+    Minimum,
+    Multiply,
+    Relu,
+    Softmax,
+    Unary,
 )
+from onnx2snn.backends.torch.runtime.joins import Add, Concat
+from onnx2snn.backends.torch.runtime.moves import Dilate, Gather, Pad, Reshape, Transpose
+from onnx2snn.backends.torch.runtime.network import SpikingNet, part, read_safetensors
+from onnx2snn.backends.torch.runtime.neurons import IF, STBIF, Neuron, SignedIF, Surrogate
+from onnx2snn.backends.torch.runtime.pools import AveragePool, MaxPool, SumPool
+from onnx2snn.backends.torch.runtime.quantisers import Quantise, Steps
+from onnx2snn.backends.torch.runtime.signals import Clock, Signal, spread, still
+from onnx2snn.backends.torch.runtime.synapses import Affine, Conv, Dense, Synapse
 
 __all__ = [
     "IF",
     "STBIF",
     "Add",
     "Affine",
+    "AveragePool",
+    "Clip",
     "Clock",
     "Concat",
     "Conv",
     "Dense",
+    "Dilate",
     "Encoder",
+    "Gather",
+    "LeakyRelu",
     "MaxPool",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Neuron",
     "Number",
+    "Pad",
+    "Quantise",
     "Readout",
+    "Relu",
     "Reshape",
     "Signal",
     "SignedIF",
+    "Softmax",
     "SpikingNet",
+    "Steps",
     "SumPool",
     "Surrogate",
     "Synapse",
+    "Transpose",
+    "Unary",
     "cast",
     "full_float32",
     "keep",

@@ -1,62 +1,18 @@
-"""The ends of a network, the network itself, and the file that its arrays are in."""
+"""The network itself, and the file that its arrays are in."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from onnx2snn.backends.torch.runtime.arithmetic import Number, cast, keep
 from onnx2snn.backends.torch.runtime.neurons import Neuron
-from onnx2snn.backends.torch.runtime.signals import Clock, Signal
+from onnx2snn.backends.torch.runtime.signals import Clock
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "I64": torch.int64, "I8": torch.int8}
-
-
-class Encoder(nn.Module):
-    """y = value * clip(round(x / scale), lo, hi), constant over time."""
-
-    scale: Tensor
-    value: Tensor
-
-    def __init__(
-        self,
-        *,
-        scale: Tensor,
-        value: Tensor,
-        lo: int,
-        hi: int,
-        rounding: Literal["half-even", "half-up"] = "half-even",
-        number: Number = None,
-    ) -> None:
-        super().__init__()
-        self.lo, self.hi, self.rounding, self.number = lo, hi, rounding, number
-        keep(self, "scale", scale, None)
-        keep(self, "value", value, number)
-
-    def forward(self, signal: Signal) -> Signal:
-        steps = cast(signal.values, None, like=self.scale) / self.scale
-        counts = torch.round(steps) if self.rounding == "half-even" else torch.floor(steps + 0.5)
-        return Signal(cast(counts.clamp(self.lo, self.hi), self.number) * self.value, still=True)
-
-
-class Readout(nn.Module):
-    """y = scale * (x_1 + ... + x_t) + bias: accumulates, never fires."""
-
-    scale: Tensor
-    bias: Tensor
-
-    def __init__(self, *, scale: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        keep(self, "scale", scale, None)
-        keep(self, "bias", bias, None, train=True)
-
-    def forward(self, signal: Signal) -> Tensor:
-        total = signal.values if signal.still else signal.values.sum(0, dtype=self.scale.dtype)
-        return self.scale * total + self.bias
 
 
 class SpikingNet(nn.Module):

@@ -1,28 +1,20 @@
-"""Linear layers and pools, from signals to signals; all ticks are computed at once, folded into the batch."""
+"""Linear layers, from signals to signals; all ticks are computed at once, folded into the batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import reduce
-from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onnx2snn.backends.torch.runtime.arithmetic import Number, cast, keep
-from onnx2snn.backends.torch.runtime.signals import Clock, Signal, spread
-
-Shape = tuple[int, ...]
+from onnx2snn.backends.torch.runtime.signals import Signal
+from onnx2snn.backends.torch.runtime.windows import Shape, padded, places
 
 
 class Synapse(nn.Module):
     """Applies `current` to a total charge as it is, and to a spike train tick by tick."""
-
-    weight: Tensor
-    scale: Tensor | None
-    bias: Tensor | None
-    shift: Tensor | None
 
     def __init__(self, number: Number = None) -> None:
         super().__init__()
@@ -43,6 +35,9 @@ class Synapse(nn.Module):
 
 class Conv(Synapse):
     """y[o] = scale[o] * sum_i weight[o, i] * x[i] + bias[o], over windows."""
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(
         self,
@@ -96,6 +91,9 @@ def in_units(weight: Tensor, scale: Tensor) -> Tensor:
 class Dense(Synapse):
     """y[o] = scale[o] * sum_i weight[o, i] * x[i] + bias[o], over the last axis."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(
         self, *, weight: Tensor, scale: Tensor | None = None, bias: Tensor | None = None, number: Number = None
     ) -> None:
@@ -112,6 +110,9 @@ class Dense(Synapse):
 class Affine(Synapse):
     """y = scale * x + shift, elementwise."""
 
+    scale: Tensor | None
+    shift: Tensor | None
+
     def __init__(self, *, scale: Tensor | None = None, shift: Tensor | None = None, number: Number = None) -> None:
         super().__init__(number)
         keep(self, "scale", scale, number, train=True)
@@ -121,99 +122,3 @@ class Affine(Synapse):
         x = cast(x, self.number, like=self.shift if self.scale is None else self.scale)
         y = x if self.scale is None else x * self.scale.to(x.dtype)
         return y if self.shift is None else y + self.shift.to(x.dtype)
-
-
-class Reshape(Synapse):
-    """The same numbers in row-major order under another shape."""
-
-    def __init__(self, *, shape: Shape) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def current(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), *self.shape)
-
-
-class Add(nn.Module):
-    """Sum of signals of one shape."""
-
-    def __init__(self, *, clock: Clock, number: Number = None) -> None:
-        super().__init__()
-        self.clock, self.number = clock, number
-
-    def forward(self, *signals: Signal) -> Signal:
-        values, still = aligned(signals, self.clock, self.number)
-        return Signal(reduce(torch.add, values), still)
-
-
-class Concat(nn.Module):
-    """Signals side by side along `axis` of the features."""
-
-    def __init__(self, *, axis: int = 0, clock: Clock, number: Number = None) -> None:
-        super().__init__()
-        self.axis, self.clock, self.number = axis, clock, number
-
-    def forward(self, *signals: Signal) -> Signal:
-        values, still = aligned(signals, self.clock, self.number)
-        return Signal(torch.cat(values, dim=self.axis + (1 if still else 2)), still)
-
-
-def aligned(signals: tuple[Signal, ...], clock: Clock, number: Number) -> tuple[list[Tensor], bool]:
-    """The values of several signals, laid out over the same ticks where one of them moves, and whether none does."""
-    moving = [len(signal.values) for signal in signals if not signal.still]
-    if not moving:
-        return [cast(signal.values, number) for signal in signals], True
-    return [cast(spread(signal, clock, max(moving), number), number) for signal in signals], False
-
-
-class Pool(Synapse):
-    """Combines the entries of every window."""
-
-    fill: float
-    combine: Callable[[Tensor, Tensor], Tensor]
-
-    def __init__(self, *, kernel: Shape, strides: Shape, pads: Shape, dilations: Shape, number: Number = None) -> None:
-        super().__init__(number)
-        self.kernel, self.strides, self.pads, self.dilations = kernel, strides, pads, dilations
-
-    def current(self, x: Tensor) -> Tensor:
-        views = places(cast(x, self.number), self.kernel, self.strides, self.pads, self.dilations, self.fill)
-        return reduce(self.combine, (seen for _, seen in views))
-
-
-class SumPool(Pool):
-    """Sum over every window."""
-
-    fill = 0.0
-    combine = staticmethod(torch.add)
-
-
-class MaxPool(Pool):
-    """Maximum over every window; of a train, of its running sums, emitted as differences from tick to tick."""
-
-    fill = -float("inf")
-    combine = staticmethod(torch.maximum)
-
-    def folded(self, values: Tensor) -> Tensor:
-        pooled = super().folded(cast(values, self.number).cumsum(0))
-        return pooled.diff(dim=0, prepend=torch.zeros_like(pooled[:1]))
-
-
-def padded(x: Tensor, pads: Shape, fill: float) -> Tensor:
-    """`x` (batch, channels, *size) with `pads` (begins, then ends) around its spatial axes."""
-    rank = len(pads) // 2
-    pairs = [pads[axis + end * rank] for axis in reversed(range(rank)) for end in (0, 1)]
-    return F.pad(x, pairs, value=fill) if any(pads) else x
-
-
-def places(
-    x: Tensor, kernel: Shape, strides: Shape, pads: Shape, dilations: Shape, fill: float = 0.0
-) -> Iterator[tuple[Shape, Tensor]]:
-    """For each place of the kernel, the view of `x` (batch, channels, *size) that it meets at every output."""
-    x = padded(x, pads, fill)
-    extents = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
-    for place in product(*(range(k) for k in kernel)):
-        starts = [p * d for p, d in zip(place, dilations, strict=True)]
-        ends = [size - extent + start for size, extent, start in zip(x.shape[2:], extents, starts, strict=True)]
-        cut = [slice(a, b, s) for a, b, s in zip(starts, ends, strides, strict=True)]
-        yield place, x[(slice(None), slice(None), *cut)]
