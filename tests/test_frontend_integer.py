@@ -347,3 +347,17 @@ def test_inner_codes_are_shown_as_values(tmp_path: Path) -> None:
     found = OnnxRuntime(path, (codes, "maxpool1")).run(_samples((4, 5, 5), np.float32))
     np.testing.assert_array_equal(found["maxpool1"], found["dequantizelinear1"])
     assert found[codes].dtype == np.float32
+
+
+def test_an_output_of_codes_is_shown_both_ways(tmp_path: Path) -> None:
+    m = Network(IMAGE, opset=13)
+    codes = m.codes("x", m.grid(0.0231, 117))
+    path = save(m, codes, tmp_path / "m.onnx", kind=TensorProto.FLOAT, rank=4)
+    proto = onnx.load(str(path))
+    proto.graph.output[0].type.tensor_type.elem_type = TensorProto.UINT8
+    onnx.save(proto, str(path))
+    runtime = OnnxRuntime(path, (codes,))
+    found = runtime.run(_samples((4, 5, 5), np.float32))
+    assert found[runtime.output].dtype == np.uint8
+    expected = (found[runtime.output].astype(np.float32) - 117) * np.float32(0.0231)
+    np.testing.assert_array_equal(found[codes], expected)

@@ -70,6 +70,13 @@ def test_repair_leaves_tidy_files_alone(tmp_path: Path) -> None:
     assert proto.SerializeToString() == before
 
 
+def test_constants_listed_as_inputs_are_folded(tmp_path: Path) -> None:
+    m = ModelBuilder(FLAT)
+    weight = m.node("Reshape", m.constant(m.rng.normal(0, 1, (2, 3, 4))), m.constant([6, 4], np.int64))
+    path = save(m, m.node("MatMul", "x", weight), tmp_path / "m.onnx")
+    assert len(compare(edited(path, listed)).graph) == 2
+
+
 def test_a_custom_domain_without_an_opset(tmp_path: Path) -> None:
     m = ModelBuilder(FLAT)
     path = save(m, m.node("Mystery", "x", domain="com.example"), tmp_path / "m.onnx", rank=2)

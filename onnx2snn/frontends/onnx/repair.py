@@ -15,7 +15,7 @@ def repair(proto: onnx.ModelProto) -> bool:
 
     - one opset for each domain: the highest of several, `ai.onnx` spelled as the empty string
     - an opset for each domain that a node uses (version 1 of custom ones)
-    - IR version 4 at least, so that initialisers may or may not be listed as inputs
+    - IR version 4 at least, and initialisers not listed as inputs: they are constants
     - nodes in an order in which each comes after those that it reads
     """
     versions: dict[str, int] = {}
@@ -36,7 +36,11 @@ def repair(proto: onnx.ModelProto) -> bool:
     if proto.ir_version < OLDEST_IR:
         proto.ir_version = OLDEST_IR
         changed = True
-    return _sort(proto.graph) or changed or bool(spelled)
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    listed = [value for value in proto.graph.input if value.name in constants]
+    for value in listed:
+        proto.graph.input.remove(value)
+    return _sort(proto.graph) or changed or bool(spelled or listed)
 
 
 def _plain(domain: str) -> str:

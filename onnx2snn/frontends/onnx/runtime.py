@@ -27,9 +27,10 @@ class OnnxRuntime:
         proto = onnx.load(str(path))
         repair(proto)
         outputs = {value.name for value in proto.graph.output}
-        self.output = proto.graph.output[0].name
-        shown = dequantised(proto.graph, tuple(name for name in tensors if name not in outputs))
-        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown.values())
+        last = proto.graph.output[0].name
+        shown = dequantised(proto.graph, tensors)
+        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown.values() if name not in outputs)
+        self.output = last if shown.get(last, last) == last else f"{last} as codes"
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
@@ -42,7 +43,7 @@ class OnnxRuntime:
                 raise ModelError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
         self._input = self._session.get_inputs()[0]
         self.names = (self.output, *(name for name in tensors if name != self.output))
-        self._tensors = [shown.get(name, name) for name in self.names]
+        self._tensors = [last, *(shown[name] for name in self.names[1:])]
 
     def run(self, x: Array) -> dict[str, Array]:
         """All tensors asked for, by name, for a batch; the output comes first."""
