@@ -9,6 +9,7 @@ from onnx2snn.passes.encode_input import EncodeInput
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.fold_sumpool import FoldSumpool
 from onnx2snn.passes.insert_staircases import InsertStaircases
+from onnx2snn.passes.lift_quantisers import LiftQuantisers
 from onnx2snn.passes.make_integer import MakeInteger
 from onnx2snn.passes.map_neurons import CODES, MapNeurons, most_levels
 from onnx2snn.passes.merge_linear import MergeLinear
@@ -29,6 +30,7 @@ PASSES: dict[str, type[Pass]] = {
         QuantiseActivations,
         ShiftActivations,
         FoldBatchnorm,
+        LiftQuantisers,
         InsertStaircases,
         DropRepeatedStaircases,
         MoveMaxpool,
@@ -57,6 +59,7 @@ __all__ = [
     "FoldBatchnorm",
     "FoldSumpool",
     "InsertStaircases",
+    "LiftQuantisers",
     "MakeInteger",
     "MapNeurons",
     "MergeLinear",

@@ -10,12 +10,14 @@ from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
 from onnx2snn.passes.encode_input import EncodeInput
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.insert_staircases import InsertStaircases
+from onnx2snn.passes.lift_quantisers import LiftQuantisers
 from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.move_maxpool import MoveMaxpool
 
 #: From a graph of ANN ops to one of staircases and bias-free linear ops.
 STAIRCASES: Recipe = (
     FoldBatchnorm(),
+    LiftQuantisers(),
     InsertStaircases(),
     DropRepeatedStaircases(),
     MoveMaxpool(),

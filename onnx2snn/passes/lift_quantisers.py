@@ -1,0 +1,54 @@
+"""A quantiser stands at the activation that it quantises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+from onnx2snn.ir import Graph, Node, Op
+from onnx2snn.ir.ops import Clip, Gather, MaxPool, Quantise, Relu, Reshape, Transpose
+from onnx2snn.passes.base import Rewrite
+from onnx2snn.passes.weighted import sole_reader
+
+MOVING = (MaxPool, Reshape, Transpose, Gather)
+
+
+@final
+@dataclass(frozen=True)
+class LiftQuantisers(Rewrite):
+    """Moves a quantiser to the Relu or Clip before it, past ops that only move numbers or choose among them.
+
+    given:   Relu | Clip -> any MaxPool, Reshape, Transpose and Gather, each read by nothing else -> Quantise, one scale
+    result:  Relu | Clip -> Quantise -> the same ops
+    Rounding is monotone and the same for every entry, so it commutes with all of them.
+    """
+
+    name: ClassVar[str] = "lift-quantisers"
+    kinds: ClassVar[tuple[type[Op], ...]] = (Quantise,)
+
+    def rewrite(self, graph: Graph, node: Node) -> str | None:
+        chain = _chain(graph, node)
+        if chain is None:
+            return None
+        assert isinstance(node.op, Quantise)
+        if node.op.scale.size != 1:
+            return "one scale for all channels expected"
+        lifted = graph.insert_before(chain[-1].name, replace(node.op, scale=node.op.scale.reshape(())), node.name)
+        tensor = node.origin.tensor
+        for moving in chain:
+            graph.annotate(moving.name, replace(moving.origin, tensor=tensor))
+            tensor = tensor if isinstance(moving.op, Reshape) else ""  # a reshaped tensor holds the same numbers
+        graph.annotate(lifted, replace(node.origin, tensor=tensor))
+        graph.remove(node.name, use=node.inputs[0])
+        graph.rename(lifted, node.name)
+        return None
+
+
+def _chain(graph: Graph, node: Node) -> list[Node] | None:
+    """The moving ops between a quantiser and the activation before it, the last one first; None where it has none."""
+    chain: list[Node] = []
+    reader, source = node, graph[node.inputs[0]]
+    while isinstance(source.op, MOVING) and sole_reader(graph, source.name, reader):
+        chain.append(source)
+        reader, source = source, graph[source.inputs[0]]
+    return chain if chain and isinstance(source.op, (Relu, Clip)) else None
