@@ -35,6 +35,22 @@ class ModelBuilder:
         self.nodes.append(helper.make_node(op, inputs, [output], name=f"/{op}_{number}", domain=domain, **attributes))
         return output
 
+    def split(self, x: str, parts: int, *inputs: str, **attributes: Any) -> list[str]:
+        """A Split into several tensors."""
+        names = [f"split{len(self.nodes)}.{i}" for i in range(parts)]
+        self.nodes.append(
+            helper.make_node("Split", [x, *inputs], names, name=f"/Split_{len(self.nodes)}", **attributes)
+        )
+        return names
+
+    def cast(self, x: str, kind: str) -> str:
+        """A Cast to a type by its ONNX name."""
+        return self.node("Cast", x, to=onnx.TensorProto.DataType.Value(kind))
+
+    def positive(self, x: str, bound: float = 0.0) -> str:
+        """Whether x is above a bound."""
+        return self.node("Greater", x, self.constant(bound))
+
     def quantise(self, x: str, scale: Any = 0.1, low: int = 0, high: int = 15, zero: int = 0, axis: int = 1) -> str:
         """QuantizeLinear, Clip, DequantizeLinear; int8 where low is negative."""
         dtype = np.int8 if low < 0 else np.uint8

@@ -159,6 +159,127 @@ case("Squeeze", ("N", 4, 1, 1), lambda m: m.node("Squeeze", "x", axes(m, 2, 3)))
 case("Squeeze from behind", ("N", 4, 1), lambda m: m.node("Squeeze", "x", axes(m, -1)))
 case("Squeeze attribute", ("N", 4, 1), lambda m: m.node("Squeeze", "x", axes=[2]), opset=11)
 
+case("Expand", ("N", 4, 1), lambda m: m.node("Expand", "x", axes(m, 1, 4, 5)))
+case("Expand of a row", FLAT, lambda m: m.node("Unsqueeze", m.node("Expand", "x", axes(m, 1, 6)), axes(m, 1)))
+case(
+    "Shape of a free batch",
+    IMAGE,
+    lambda m: m.node(
+        "Reshape",
+        "x",
+        m.node("Concat", m.node("Gather", m.node("Shape", "x"), axes(m, 0)), axes(m, -1, 6), axis=0),
+    ),
+)
+
+# -- moving entries -------------------------------------------------------------------------------------------------
+
+case("Transpose to channels last", IMAGE, lambda m: m.node("Transpose", "x", perm=[0, 2, 3, 1]))
+case("Transpose to the same", IMAGE, lambda m: m.node("Relu", m.node("Transpose", "x", perm=[0, 1, 2, 3])))
+case("Slice", IMAGE, lambda m: m.node("Slice", "x", axes(m, 1, -4), axes(m, 4, 6), axes(m, 2, 3), axes(m, 2, 1)))
+case("Slice backwards", FLAT, lambda m: m.node("Slice", "x", axes(m, -1), axes(m, -(2**40)), axes(m, 1), axes(m, -2)))
+case("Slice of all samples", IMAGE, lambda m: m.node("Slice", "x", axes(m, 0, 1), axes(m, 2**40, 3)))
+case("Slice attributes", IMAGE, lambda m: m.node("Slice", "x", starts=[0, 2], ends=[2, 9], axes=[1, 2]), opset=9)
+case("Split", IMAGE, lambda m: m.node("Sub", *m.split("x", 2, axis=1)), opset=13)
+case("Split count", IMAGE, lambda m: m.node("Sub", *m.split("x", 2, axis=1, num_outputs=2)))
+case("Split sizes", FLAT, lambda m: m.node("Concat", *m.split("x", 3, axes(m, 1, 3, 2), axis=-1)[::-1], axis=1))
+case(
+    "Split attribute", FLAT, lambda m: m.node("Concat", *m.split("x", 2, axis=1, split=[4, 2])[::-1], axis=1), opset=11
+)
+case("Gather", IMAGE, lambda m: m.node("Gather", "x", axes(m, 3, 0, -2), axis=1))
+case("Gather one", IMAGE, lambda m: m.node("Gather", "x", m.constant(2, np.int64), axis=2))
+case("Tile", SERIES, lambda m: m.node("Tile", "x", axes(m, 1, 2, 3)))
+case("Pad", IMAGE, lambda m: m.node("Pad", "x", axes(m, 0, 0, 1, 2, 0, 1, 0, 3)))
+case("Pad with a value", SERIES, lambda m: m.node("Pad", "x", axes(m, 0, 0, 1, 0, 0, 2), m.constant(1.5)))
+case("Pad that cuts", IMAGE, lambda m: m.node("Pad", "x", axes(m, 0, 0, -1, 2, 0, 0, -2, -1)))
+case("Pad axes", IMAGE, lambda m: m.node("Pad", "x", axes(m, 1, 2), "", axes(m, -1)), opset=18)
+case("Pad edge", IMAGE, lambda m: m.node("Pad", "x", axes(m, 0, 0, 1, 2, 0, 0, 0, 3), mode="edge"))
+case("Pad reflect", IMAGE, lambda m: m.node("Pad", "x", axes(m, 0, 0, 1, 2, 0, 0, 0, 3), mode="reflect"))
+case("Pad attributes", IMAGE, lambda m: m.node("Pad", "x", pads=[0, 0, 1, 1, 0, 0, 1, 1], value=0.5), opset=9)
+case("DepthToSpace", IMAGE, lambda m: m.node("DepthToSpace", "x", blocksize=2))
+case("DepthToSpace CRD", IMAGE, lambda m: m.node("DepthToSpace", "x", blocksize=2, mode="CRD"))
+case("SpaceToDepth", ("N", 2, 4, 6), lambda m: m.node("SpaceToDepth", "x", blocksize=2))
+for coordinates in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"):
+    for nearest in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"):
+        settings = {"coordinate_transformation_mode": coordinates, "nearest_mode": nearest}
+        case(
+            f"Resize {coordinates} {nearest}",
+            IMAGE,
+            lambda m, s=settings: m.node("Resize", "x", "", m.constant([1.0, 1.0, 2.5, 0.7]), **s),
+            opset=19,
+        )
+case("Resize sizes", IMAGE, lambda m: m.node("Resize", "x", "", "", axes(m, 3, 4, 14, 3)), opset=13)
+case("Upsample", IMAGE, lambda m: m.node("Upsample", "x", m.constant([1.0, 1.0, 2.0, 3.0])), opset=9)
+
+for title, window in {
+    "plain": {},
+    "strides": {"strides": [2, 3]},
+    "pads": {"pads": [1, 0, 2, 1], "strides": [2, 2]},
+    "more pads than kernel": {"pads": [3, 3, 3, 3]},
+    "output padding": {"strides": [2, 2], "output_padding": [1, 0]},
+    "output shape": {"strides": [2, 2], "output_shape": [15, 13]},
+    "same upper": {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+    "same lower": {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
+    "dilations": {"dilations": [2, 1]},
+    "groups": {"group": 2, "strides": [2, 1]},
+}.items():
+    case(
+        f"ConvTranspose {title}",
+        IMAGE,
+        lambda m, w=window: m.node("ConvTranspose", "x", real(m, 4, 3, 3, 2), real(m, 3 * w.get("group", 1)), **w),
+    )
+case("ConvTranspose whole weights", SERIES, lambda m: m.node("ConvTranspose", "x", m.weights((4, 3, 3), axis=1)))
+
+# -- functions of one feature ---------------------------------------------------------------------------------------
+
+FUNCTIONS = (
+    "Abs Ceil Celu Elu Erf Exp Floor HardSigmoid HardSwish Mish Neg Round Selu Sigmoid Sign Softplus Softsign Tanh"
+)
+for op in [*FUNCTIONS.split(), "ThresholdedRelu", "LeakyRelu"]:
+    case(op, IMAGE, lambda m, o=op: m.node(o, "x"))
+for op in ("Log", "Sqrt", "Reciprocal"):
+    case(op, FLAT, lambda m, o=op: m.node(o, m.node("Add", m.node("Abs", "x"), m.constant(0.1))))
+case("Elu alpha", FLAT, lambda m: m.node("Elu", "x", alpha=0.3))
+case("Celu alpha", FLAT, lambda m: m.node("Celu", "x", alpha=0.3))
+case("HardSigmoid alpha, beta", FLAT, lambda m: m.node("HardSigmoid", "x", alpha=0.4, beta=0.1))
+case("Selu gamma", FLAT, lambda m: m.node("Selu", "x", alpha=0.4, gamma=2.0))
+case("Gelu", FLAT, lambda m: m.node("Gelu", "x"), opset=20)
+case("Gelu tanh", FLAT, lambda m: m.node("Gelu", "x", approximate="tanh"), opset=20)
+case("PRelu", IMAGE, lambda m: m.node("PRelu", "x", real(m, 4, 1, 1)))
+case("Pow", FLAT, lambda m: m.node("Pow", "x", m.constant(2.0)))
+case("Cast to whole numbers", FLAT, lambda m: m.cast(m.cast(m.node("Mul", "x", m.constant(3.0)), "INT64"), "FLOAT"))
+case(
+    "division of whole numbers",
+    FLAT,
+    lambda m: m.cast(
+        m.node("Div", m.cast(m.node("Mul", "x", m.constant(90.0)), "INT32"), m.constant(7, np.int32)), "FLOAT"
+    ),
+)
+case("Softmax", FLAT, lambda m: m.node("Softmax", "x"))
+case("Softmax over channels", IMAGE, lambda m: m.node("Softmax", "x", axis=1))
+case("Softmax of old, over the rest", IMAGE, lambda m: m.node("Softmax", "x", axis=2), opset=11)
+case("LogSoftmax", FLAT, lambda m: m.node("LogSoftmax", "x", axis=-1))
+
+# -- functions of several features ----------------------------------------------------------------------------------
+
+case("Mul of features", IMAGE, lambda m: m.node("Mul", "x", m.node("Sigmoid", "x")))
+case(
+    "Mul of a gate",
+    IMAGE,
+    lambda m: m.node("Mul", m.node("Sigmoid", m.node("GlobalAveragePool", "x")), "x"),
+)
+case("Div of features", FLAT, lambda m: m.node("Div", "x", m.node("Exp", "x")))
+case("one over a feature", FLAT, lambda m: m.node("Div", m.constant(1.0), m.node("Exp", "x")))
+for op in ("Min", "Max"):
+    case(f"{op} of features", FLAT, lambda m, o=op: m.node(o, "x", m.node("Neg", "x"), m.constant(0.3)))
+    case(f"{op} per channel", IMAGE, lambda m, o=op: m.node(o, real(m, 4, 1, 1), "x"))
+    case(f"{op} with zero", FLAT, lambda m, o=op: m.node(o, "x", m.constant(0.0)))
+for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"):
+    case(op, FLAT, lambda m, o=op: m.cast(m.node(o, "x", m.constant(0.2)), "FLOAT"))
+case("Not, And", FLAT, lambda m: m.cast(m.node("And", m.positive("x"), m.node("Not", m.positive("x", 0.5))), "FLOAT"))
+case("Where", FLAT, lambda m: m.node("Where", m.positive("x"), "x", m.constant(0.25)))
+case("Where of constants", FLAT, lambda m: m.node("Where", m.positive("x"), m.constant(2.0), real(m, 6)))
+case("a constant that enlarges", ("N", 1, 3), lambda m: m.node("Add", "x", real(m, 4, 1)))
+
 # -- pooling --------------------------------------------------------------------------------------------------------
 
 for title, window in WINDOWS_2D.items():
@@ -189,6 +310,10 @@ case("GlobalAveragePool 1d", SERIES, lambda m: m.node("GlobalAveragePool", "x"))
 case("ReduceMean attribute", IMAGE, lambda m: m.node("ReduceMean", "x", axes=[2, 3]), opset=13)
 case("ReduceMean attribute, flat", IMAGE, lambda m: m.node("ReduceMean", "x", axes=[-2, -1], keepdims=0), opset=13)
 case("ReduceMean input", IMAGE, lambda m: m.node("ReduceMean", "x", axes(m, 3, 2)))
+case("GlobalMaxPool", IMAGE, lambda m: m.node("GlobalMaxPool", "x"))
+case("ReduceMean channels last", IMAGE, lambda m: m.node("ReduceMean", "x", axes(m, 1, 2), keepdims=0))
+case("ReduceSum", IMAGE, lambda m: m.node("ReduceSum", "x", axes(m, 1)))
+case("ReduceMax", IMAGE, lambda m: m.node("ReduceMax", "x", axes(m, 1, 3)))
 case("ReduceMean input, flat", SERIES, lambda m: m.node("ReduceMean", "x", axes(m, -1), keepdims=0))
 
 # -- tests ----------------------------------------------------------------------------------------------------------

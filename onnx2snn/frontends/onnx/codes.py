@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.grids import grid_of, weights_of, whole
-from onnx2snn.frontends.onnx.reader import Reader, constant
+from onnx2snn.frontends.onnx.reader import Reader, Rule, constant
 from onnx2snn.frontends.onnx.symbols import Codes, Constant, DynamicCodes, Feature, Grid, Integers, Symbol, Weights
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Affine, Clip, Quantise
@@ -69,18 +68,19 @@ def requantised(reader: Reader, source: Feature, scale: Symbol | None, zero_poin
     return Codes(reader.quantise(source, grid, suffix=".codes"), grid, settled=True)
 
 
-def moves(function: Callable[..., Symbol]) -> Callable[..., Symbol]:
+def moves(function: Rule) -> Rule:
     """For rules of ops that only move numbers or choose among them: codes stay codes on their grid.
 
     The rule sees the features that the codes stand for. Several inputs (Concat) have to lie on one grid.
     """
 
     @wraps(function)
-    def read(reader: Reader, node: onnx_ir.Node, *inputs: Symbol | None) -> Symbol:
+    def read(reader: Reader, node: onnx_ir.Node, *inputs: Symbol | None) -> Symbol | tuple[Symbol, ...]:
         first = next((x for x in inputs if isinstance(x, (Codes, Integers, DynamicCodes))), None)
         if first is None or (isinstance(first, Codes) and isinstance(first.source, Constant)):
             return function(reader, node, *inputs)
-        return _like(first, function(reader, node, *(_moved(reader, x, first) for x in inputs)))
+        made = function(reader, node, *(_moved(reader, x, first) for x in inputs))
+        return tuple(_like(first, part) for part in made) if isinstance(made, tuple) else _like(first, made)
 
     return read
 

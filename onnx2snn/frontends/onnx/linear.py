@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnx2snn.errors import ModelError
+from onnx2snn.frontends.onnx.moves import padded
 from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, integers, rule
 from onnx2snn.frontends.onnx.symbols import Constant, Symbol, Weights
 from onnx2snn.frontends.onnx.windows import padding
-from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import Conv, Dense
+from onnx2snn.ir.op import Array, Shape
+from onnx2snn.ir.ops import Conv, Dense, Dilate
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -40,6 +41,57 @@ def conv(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | N
         groups=int(attribute(node, "group", 1)),
     )
     return reader.add(op, source)
+
+
+@rule("ConvTranspose")
+def _conv_transpose(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | None = None) -> Symbol:
+    """Zeros between the entries, then a convolution with the kernel turned round."""
+    source = feature(x)
+    weight, scale = weight_and_scale(w, 1)
+    rank, groups = weight.ndim - 2, int(attribute(node, "group", 1))
+    if rank < 1:
+        raise ModelError(f"weight of at least 3 axes expected, found shape {weight.shape}")
+    ones = (1,) * rank
+    strides, dilations = (integers(attribute(node, name), ones) for name in ("strides", "dilations"))
+    begins, ends = _transposed_pads(node, reader.shape(source)[1:], weight.shape[2:], strides, dilations)
+    spread = source if strides == ones else reader.add(Dilate(strides=strides), source)
+    op = Conv(
+        weight=_turned(weight, groups),
+        scale=None if scale is None else np.tile(scale, groups),
+        bias=_bias(b, weight.shape[1] * groups),
+        strides=ones,
+        pads=(0,) * (2 * rank),
+        dilations=dilations,
+        groups=groups,
+    )
+    return reader.add(op, padded(reader, spread, (0, *begins), (0, *ends)))
+
+
+def _turned(weight: Array, groups: int) -> Array:
+    """Weights (in, out / groups, *kernel) of a transposed convolution as those of a convolution."""
+    inside, outside, *kernel = weight.shape
+    grouped = weight.reshape(groups, inside // groups, outside, *kernel).swapaxes(1, 2)
+    return np.flip(grouped.reshape(groups * outside, inside // groups, *kernel), tuple(range(2, weight.ndim)))
+
+
+def _transposed_pads(
+    node: onnx_ir.Node, size: Shape, kernel: Shape, strides: Shape, dilations: Shape
+) -> tuple[Shape, Shape]:
+    """Zeros before and after the spread input; negative ones cut."""
+    rank = len(kernel)
+    extra = integers(attribute(node, "output_padding"), (0,) * rank)
+    pads = integers(attribute(node, "pads"), (0,) * (2 * rank))
+    mode = str(attribute(node, "auto_pad", "NOTSET"))
+    wanted = attribute(node, "output_shape")
+    if wanted is not None or mode.startswith("SAME"):
+        sizes = [n * s for n, s in zip(size, strides, strict=True)] if wanted is None else [int(n) for n in wanted]
+        full = [s * (n - 1) + e + d * (k - 1) + 1 for n, s, e, d, k in zip(size, strides, extra, dilations, kernel)]  # noqa: B905
+        totals = [f - n for f, n in zip(full, sizes[-rank:], strict=True)]
+        less, more = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
+        pads = less + more if mode == "SAME_UPPER" else more + less
+    reach = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
+    begins = tuple(r - p for r, p in zip(reach, pads[:rank], strict=True))
+    return begins, tuple(r - p + e for r, p, e in zip(reach, pads[rank:], extra, strict=True))
 
 
 @rule("Gemm")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from onnx2snn.errors import ModelError, UnsupportedOpError, located
+from onnx2snn.frontends.onnx.constants import computable, computed
 from onnx2snn.frontends.onnx.grids import RANGES, feature_scale
 from onnx2snn.frontends.onnx.load import load_model
 from onnx2snn.frontends.onnx.symbols import (
@@ -207,7 +208,7 @@ class Reader:
         self.node = node
         with located(f"node {node.name or node.outputs[0].name!r} ({node.op_type})"):
             inputs = [None if value is None else self._symbol(value) for value in node.inputs]
-            made = RULES[_key(node)](self, node, *inputs)
+            made = computed(node, inputs) if computable(node, inputs) else RULES[_key(node)](self, node, *inputs)
             symbols = made if isinstance(made, tuple) else (made,)
             if any(out.uses() or out.is_graph_output() for out in node.outputs[len(symbols) :]):
                 raise ModelError("only the first output can be used")

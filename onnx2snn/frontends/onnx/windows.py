@@ -8,10 +8,12 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.codes import moves
+from onnx2snn.frontends.onnx.moves import transposed
 from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, integers, rule
+from onnx2snn.frontends.onnx.shapes import reshaped
 from onnx2snn.frontends.onnx.symbols import Feature, Symbol
 from onnx2snn.ir.op import Shape
-from onnx2snn.ir.ops import AveragePool, MaxPool, Reshape
+from onnx2snn.ir.ops import Affine, AveragePool, MaxPool
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -71,46 +73,39 @@ def _average_pool(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
     return reader.add(AveragePool(**window, count_padding=counted), source)
 
 
-@rule("GlobalAveragePool")
-def _global_average_pool(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
-    return _whole_average(reader, feature(x))
-
-
-@rule("ReduceMean")
-def _reduce_mean(reader: Reader, node: onnx_ir.Node, x: Symbol, axes: Symbol | None = None) -> Symbol:
+@rule("GlobalAveragePool", "GlobalMaxPool")
+def _global_pool(reader: Reader, node: onnx_ir.Node, x: Symbol) -> Symbol:
     source = feature(x)
-    shape = reader.shape(source)
-    given = attribute(node, "axes") if axes is None else constant(axes, "axes").tolist()
-    found = sorted(int(a) % (len(shape) + 1) for a in given or ())
-    if len(shape) < 2 or found != list(range(2, len(shape) + 1)):
-        raise ModelError(
-            f"the mean over all spatial axes expected, found axes {found} of (batch, {', '.join(map(str, shape))})"
-        )
-    pooled = _whole_average(reader, source)
-    return pooled if attribute(node, "keepdims", 1) else reader.add(Reshape(shape=shape[:1]), pooled)
-
-
-def _whole_average(reader: Reader, source: Feature) -> Feature:
     size = reader.shape(source)[1:]
     if not size:
         raise ModelError("an input with spatial axes expected")
+    return reader.add(_whole(node, size), source)
+
+
+@rule("ReduceMean", "ReduceSum", "ReduceMax")
+def _reduce(reader: Reader, node: onnx_ir.Node, x: Symbol, axes: Symbol | None = None) -> Symbol:
+    """Over any axes but the batch: they move to the end, where a pool takes them in."""
+    source = feature(x)
+    shape = reader.shape(source)
+    given = attribute(node, "axes") if axes is None else constant(axes, "axes").ravel().tolist()
+    places = sorted(int(a) % (len(shape) + 1) for a in given or range(len(shape) + 1))
+    if not places or places[0] == 0:
+        raise ModelError(f"axes after the batch axis expected, found {given}")
+    gone = [place - 1 for place in places]
+    kept = [axis for axis in range(len(shape)) if axis not in gone]
+    size = tuple(shape[axis] for axis in gone)
+    moved = transposed(reader, source, (*kept, *gone))
+    rows = reshaped(reader, moved, (int(np.prod([shape[axis] for axis in kept])), *size))
+    pooled = reader.add(_whole(node, size), rows)
+    if node.op_type == "ReduceSum":
+        pooled = reader.add(Affine(scale=np.asarray(float(np.prod(size)))), pooled)
+    keep = bool(attribute(node, "keepdims", 1))
+    result = tuple(1 if axis in gone else n for axis, n in enumerate(shape) if keep or axis not in gone)
+    return reshaped(reader, pooled, result)
+
+
+def _whole(node: onnx_ir.Node, size: Shape) -> AveragePool | MaxPool:
+    """A pool whose one window is the whole input."""
     ones = (1,) * len(size)
-    pool = AveragePool(kernel=size, strides=ones, pads=(0,) * (2 * len(size)), dilations=ones)
-    return reader.add(pool, source)
-
-
-def reshaped(target: list[int], shape: Shape, batch: int | None) -> Shape:
-    """The feature shape that an ONNX Reshape to `target` gives, the batch axis in front kept.
-
-    batch: the number of samples, where the model fixes it.
-    """
-    if len(target) < 2 or target[0] not in (0, -1, batch):
-        raise ModelError(f"a shape that keeps the batch axis of {batch or 'any'} samples expected, found {target}")
-    sizes = [shape[i] if n == 0 and i < len(shape) else n for i, n in enumerate(target[1:])]
-    known = int(np.prod([n for n in sizes if n > 0]))
-    total = int(np.prod(shape))
-    if sizes.count(-1) == 1 and target[0] != -1 and total % known == 0:
-        sizes[sizes.index(-1)] = total // known
-    if min(sizes) < 1 or int(np.prod(sizes)) != total:
-        raise ModelError(f"a shape that keeps the batch axis and {total} entries expected, found {target}")
-    return tuple(sizes)
+    kind = MaxPool if "Max" in node.op_type else AveragePool
+    return kind(kernel=size, strides=ones, pads=(0,) * (2 * len(size)), dilations=ones)
