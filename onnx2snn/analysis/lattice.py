@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from onnx2snn.analysis.intervals import interval
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Graph, Node, Op, Shape
 from onnx2snn.ir.ops import (
@@ -136,26 +137,6 @@ def _uniform_input(op: Conv | Dense, unit: Array, shape: Shape) -> Array | None:
         return unit.reshape(())
     depthwise = isinstance(op, Conv) and op.groups == shape[0] and unit.shape[1:] == (1,) * (len(shape) - 1)
     return np.repeat(unit, len(op.weight) // shape[0], axis=0) if depthwise else None
-
-
-def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[Array, Array]:
-    """Least and greatest output of integer weights for inputs in [low, high], per channel.
-
-    Zero lies in the range of every input (a silent neuron, padding), so no place sees more than the whole kernel.
-    """
-    axes = tuple(range(1, len(shape))) if isinstance(op, Conv) else tuple(range(len(shape) - 1))
-    least = np.minimum(np.broadcast_to(low, shape).min(axis=axes), 0)
-    most = np.maximum(np.broadcast_to(high, shape).max(axis=axes), 0)
-    weight = op.weight.astype(np.int64).reshape(*op.weight.shape[:2], -1)
-    plus, minus = np.maximum(weight, 0).sum(axis=2), np.minimum(weight, 0).sum(axis=2)
-    groups = op.groups if isinstance(op, Conv) else 1
-    ends = [e.reshape(groups, 1, -1) for e in (least, most)]
-    plus, minus = (w.reshape(groups, len(weight) // groups, -1) for w in (plus, minus))
-    column = (-1,) + (1,) * len(axes) if isinstance(op, Conv) else (-1,)
-    return (
-        (plus * ends[0] + minus * ends[1]).sum(axis=2).reshape(column),
-        (plus * ends[1] + minus * ends[0]).sum(axis=2).reshape(column),
-    )
 
 
 @LATTICE.rule(Affine)
