@@ -77,12 +77,19 @@ def breakpoints(
     near = np.abs(above - 0.5, out=above) > (0.5 - margin)[:, None]
     rows, columns = np.nonzero(near)
     if len(rows):
-        k = counts[columns]
-        twice = np.stack([2 * k - 1, np.full_like(k, -2), np.full_like(k, -2 * count)])
-        least, tie = least_whole(np.stack([scale, offset, other])[:, rows], twice, 2 * unit[rows])
-        strict = (k % 2 == 1) & tie if rounding == "half-even" else np.zeros_like(tie)
-        result[rows, columns] = least + strict
+        several = np.full(len(rows), count)
+        numbers = (array[rows] for array in (unit, offset, scale, other))
+        result[rows, columns] = single_breakpoints(*numbers, several, counts[columns], rounding)
     return result
+
+
+def single_breakpoints(
+    unit: Array, offset: Array, scale: Array, other: Array, count: Array, k: Array, rounding: Rounding
+) -> Array:
+    """The least whole a with round((unit a + offset + other count) / scale) >= k, in exact arithmetic; all (n,)."""
+    twice = np.stack([2 * k - 1, np.full_like(k, -2), -2 * count])
+    least, tie = least_whole(np.stack([scale, offset, other]), twice, 2 * unit)
+    return least + ((k % 2 == 1) & tie) if rounding == "half-even" else least
 
 
 def table_breakpoints(theta: Array, v0: Array, shift: int, lo: int, hi: int, ties_even: bool) -> Array:

@@ -46,3 +46,46 @@ def _scaled(numbers: Array) -> tuple[Array, Array]:
 def _bits(whole: Array) -> Array:
     """Bit length of numbers from 0 to 2^53, or one more where rounding takes a larger one to the next power of two."""
     return np.frexp(whole.astype(np.float64))[1].astype(np.int64)
+
+
+def nearest_fractions(x: Array, limit: int) -> tuple[Array, Array]:
+    """Numerators and denominators (at most `limit`) of the fractions nearest to positive float64 numbers.
+
+    Continued fractions (Khinchin, 1964), all numbers at once, as `Fraction.limit_denominator` does one. Numbers below
+    2^-9 or from 2^20 on, for which int64 is too narrow, go there.
+    """
+    mantissa, exponent = np.frexp(x)
+    inside = (exponent > -9) & (exponent <= 20)
+    n = np.where(inside, np.ldexp(mantissa, 53), 1).astype(np.int64)
+    d = np.left_shift(1, np.where(inside, 53 - exponent, 0).astype(np.int64))
+    p0, q0, p1, q1 = (np.full(x.shape, start, np.int64) for start in (0, 1, 1, 0))
+    going = inside.copy()
+    while going.any():
+        a = np.where(going, n // np.maximum(d, 1), 0)
+        q2 = q0 + np.where(q1 > 0, np.minimum(a, limit + 1), 0) * q1
+        going &= (q2 <= limit) & (d > 0)
+        p0, q0, p1, q1 = (np.where(going, new, old) for new, old in ((p1, p0), (q1, q0), (p0 + a * p1, p1), (q2, q1)))
+        n, d = np.where(going, d, n), np.where(going, n - a * d, d)
+        going &= d > 0
+    k = (limit - q0) // np.maximum(q1, 1)
+    p2, q2 = p0 + k * p1, q0 + k * q1
+    nearer = (d == 0) | (2.0 * d * q2 <= np.ldexp(1.0, 53 - exponent))
+    numerator, denominator = np.where(nearer, p1, p2), np.where(nearer, q1, q2)
+    for i in zip(*np.nonzero(~inside), strict=True):
+        numerator[i], denominator[i] = Fraction(float(x[i])).limit_denominator(limit).as_integer_ratio()
+    return numerator, denominator
+
+
+def small_ratios(first: Array, second: Array, limit: int) -> tuple[Array, Array] | None:
+    """Whole m1, m2 up to `limit`, without common factor, with first m2 = second m1 exactly; None where any has none.
+
+    first, second: positive float64 (n,). A common unit of both is then first / m1.
+    """
+    with np.errstate(over="ignore"):
+        near = second / first
+    m2, m1 = nearest_fractions(near, limit)
+    close = (m2 >= 1) & (m2 <= limit) & (np.abs(m2 / m1 - near) <= 2.0**-48 * near)
+    if not close.all():
+        return None
+    found, equal = least_whole(second[None], m1[None], first)
+    return (m1, m2) if bool((equal & (found == m2)).all()) else None

@@ -100,7 +100,7 @@ def same(left: Op, right: Op) -> bool:
 def _equal(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         one, two = cast(Array, a), cast(Array, b)
-        return one is two or one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
+        return one is two or (one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes())
     return type(cast(object, a)) is type(b) and a == b
 
 

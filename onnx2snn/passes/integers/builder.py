@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 
-from onnx2snn.analysis.lattice import Lattice, whole_ratios
+from onnx2snn.analysis.lattice import Lattice
+from onnx2snn.analysis.rationals import nearest_fractions, small_ratios
 from onnx2snn.analysis.solve import Limits
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Graph, Node, Op, Shape
 from onnx2snn.ir.ops import Add, Affine, MaxPool, Neuron
 from onnx2snn.reference import tail_nodes
 from onnx2snn.table import Table
+
+LARGEST_RATIO = 4096  #: whole multipliers that make two scales equal exactly are no larger
 
 
 @dataclass(frozen=True)
@@ -114,17 +116,15 @@ def multipliers(pair: Pair, bits: int) -> tuple[Array, Array]:
 
     Exact where their ratio is one of small whole numbers; else the nearest fraction, whose error is below 2^-2 bits.
     """
-    units = np.stack(np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit))
-    flat = units.reshape(2, -1)
-    columns = [whole_ratios(column) for column in flat.T]
-    if all(column is not None for column in columns):
-        whole = np.stack([c for c in columns if c is not None], axis=1).reshape(units.shape)
-        return whole[0], whole[1]
-    near = [Fraction(float(b / a)).limit_denominator(1 << bits) for a, b in flat.T]
-    one, other = (np.array(n, np.int64).reshape(units.shape[1:]) for n in zip(*map(_ends, near), strict=True))
-    return one, other
+    first, second = np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit)
+    whole = small_ratios(first.ravel(), second.ravel(), LARGEST_RATIO)
+    if whole is None:
+        numerator, denominator = nearest_fractions(second.ravel() / first.ravel(), 1 << bits)
+        whole = denominator, np.maximum(numerator, 1)
+    return whole[0].reshape(first.shape), whole[1].reshape(first.shape)
 
 
-def _ends(ratio: Fraction) -> tuple[int, int]:
-    """The multipliers whose ratio is the nearest fraction; neither may be zero."""
-    return ratio.denominator, max(1, ratio.numerator)
+def commensurable(pair: Pair) -> bool:
+    """Whether the scales of the two branches have a ratio of small whole numbers in every channel."""
+    first, second = np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit)
+    return small_ratios(first.ravel(), second.ravel(), LARGEST_RATIO) is not None

@@ -22,7 +22,7 @@ from onnx2snn.ir.ops import (
     Readout,
     SumPool,
 )
-from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled
+from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, commensurable
 
 WEIGHT_BITS = 15  #: real weights are rounded to this many bits and a sign
 
@@ -125,18 +125,13 @@ def _add(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Plac
     for index in range(2, len(known)):
         place, name = add_scaled(builder, replace_name(pair, node, index), 16)
         pair = Pair((name, node.inputs[index]), (place, known[index]), node)
-    exact = add_scaled(builder, pair, 0) if _commensurable(pair) else None
+    exact = add_scaled(builder, pair, 0) if commensurable(pair) else None
     return (exact[1], exact[0]) if exact else (node.name, pair)
 
 
 def replace_name(pair: Pair, node: Node, index: int) -> Pair:
     """The same pair under a name of its own, for sums of more than two branches."""
     return replace(pair, node=replace(node, name=f"{node.name}.part{index}"))
-
-
-def _commensurable(pair: Pair) -> bool:
-    units = np.stack(np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit)).reshape(2, -1)
-    return all(whole_ratios(column) is not None for column in units.T)
 
 
 @RULES.rule(MaxPool)

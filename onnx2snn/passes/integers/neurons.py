@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from onnx2snn.ir import Array, Node, Shape
 from onnx2snn.ir.ops import STBIF, Encoder, Neuron
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
 
+T = TypeVar("T")
 ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
 WIDE = 1 << 50
 #: For two branches with unequal scales: bits of the multipliers and fractional bits of the threshold, tried in turn.
@@ -75,10 +77,11 @@ def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
 
     Threshold and membrane have fractional bits of their own.
     """
-    bits, shift = next((grid for grid in PAIR_GRIDS if _pair_exact(builder, op, pair, *grid)), PAIR_GRID)
+    climb = _pair_climb(op, *_by_reach(pair, pair.places), builder.steps)
+    bits, shift = next((grid for grid in PAIR_GRIDS if _pair_exact(builder, op, pair, climb, *grid)), PAIR_GRID)
     place, source = add_scaled(builder, pair, bits)
-    climb, form = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
-    theta, v0 = _rounded_pair(climb, shift)
+    whole, form = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
+    theta, v0 = _rounded_pair(whole, shift)
     even = op.ties == "even" and isinstance(op, STBIF)
     neuron = integer_neuron(op, theta.reshape(form), v0.reshape(form), even, shift)
     return builder.new.add(node.name, neuron, [source], node.origin)
@@ -91,9 +94,9 @@ def _rounded_pair(climb: Climb, shift: int) -> tuple[Array, Array]:
     )
 
 
-def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int, shift: int) -> bool:
+def _pair_exact(builder: Builder, op: Neuron, pair: Pair, climb: PairClimb, bits: int, shift: int) -> bool:
     one, other = multipliers(pair, bits)
-    first, second = pair.places
+    first = pair.places[0]
     whole, form = climb_of(op, first.unit / one, first.low, first.high, op.bias, builder.steps)
     largest = sum(_largest(p, m) for p, m in zip(pair.places, (one, other), strict=True)) << shift
     if largest.bit_length() > MOST_BITS:
@@ -101,12 +104,9 @@ def _pair_exact(builder: Builder, op: Neuron, pair: Pair, bits: int, shift: int)
     theta, v0 = _rounded_pair(whole, shift)
     if builder.limits.theta < theta.max():
         return False
-    if _reach(second) > _reach(first):
-        first, second, one, other = second, first, other, one
-    climb = _pair_climb(op, first, second, builder.steps)
     if climb.cases > MOST_CASES:
         return (bits, shift) == PAIR_GRID
-    m1, m2 = (np.broadcast_to(m << shift, form).reshape(-1) for m in (one, other))
+    m1, m2 = (np.broadcast_to(m << shift, form).reshape(-1) for m in _by_reach(pair, (one, other)))
     table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
     good, total, _ = check_pair(climb, table, stop_early=True)
     return good == total
@@ -123,6 +123,12 @@ def _pair_climb(op: Neuron, first: Lattice, second: Lattice, steps: int) -> Pair
 
 def _largest(place: Lattice, multiplier: Array) -> int:
     return int(np.max(np.maximum(np.abs(place.low), np.abs(place.high))) * int(multiplier.max()))
+
+
+def _by_reach(pair: Pair, branches: tuple[T, T]) -> tuple[T, T]:
+    """What belongs to the two branches, that of the wider range first."""
+    first, second = (_reach(place) for place in pair.places)
+    return (branches[1], branches[0]) if second > first else branches
 
 
 def _reach(place: Lattice) -> int:
