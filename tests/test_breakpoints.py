@@ -72,7 +72,7 @@ def test_a_second_branch_shifts_the_breakpoints(
     pair: tuple[float, float], offset: float, other: float, number: int, rounding: Rounding
 ) -> None:
     unit, scale = pair
-    found = breakpoints(*one(unit, offset, scale), 0, 7, rounding, beside=(np.array([other]), number))
+    found = breakpoints(*one(unit, offset, scale), 0, 7, rounding, beside=(np.array([other]), np.array([number])))
     for a in range(LOW, HIGH + 1):
         value = Fraction(unit) * a + Fraction(offset) + Fraction(other) * number
         assert climbed(found[0], a, 0) == count(value, scale, 0, 7, rounding)

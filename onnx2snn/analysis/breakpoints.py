@@ -55,16 +55,16 @@ def breakpoints(
     lo: int,
     hi: int,
     rounding: Rounding,
-    beside: tuple[Array, int] | None = None,
+    beside: tuple[Array, Array] | None = None,
 ) -> Array:
     """The least whole a with clip(round((unit a + offset) / scale), lo, hi) >= k, for k = lo + 1 ... hi.
 
-    beside: the unit (channels,) and the count of another branch, whose product adds to the offset.
+    beside: the units and the counts (channels,) of another branch, whose products add to the offset.
     unit > 0, offset, scale > 0: float64 (channels,). Returns int64 (channels, hi - lo). Decided in float64 where
     that is safe and in rational arithmetic where it is near a tie.
     """
     counts = np.arange(lo + 1, hi + 1)
-    other, count = beside or (np.zeros_like(unit), 0)
+    other, count = beside or (np.zeros_like(unit), np.zeros(unit.shape, np.int64))
     step, constant = scale / unit, (offset + other * count) / unit
     place = (counts - 0.5) * step[:, None] - constant[:, None]
     if np.abs(place[:, [0, -1]]).max(initial=0) > 2**52:
@@ -77,9 +77,10 @@ def breakpoints(
     near = np.abs(above - 0.5, out=above) > (0.5 - margin)[:, None]
     rows, columns = np.nonzero(near)
     if len(rows):
-        several = np.full(len(rows), count)
-        numbers = (array[rows] for array in (unit, offset, scale, other))
-        result[rows, columns] = single_breakpoints(*numbers, several, counts[columns], rounding)
+        several = np.broadcast_to(count, unit.shape)[rows]
+        result[rows, columns] = single_breakpoints(
+            unit[rows], offset[rows], scale[rows], other[rows], several, counts[columns], rounding
+        )
     return result
 
 

@@ -17,6 +17,7 @@ from onnx2snn.analysis.breakpoints import Climb, breakpoints, count_error, prove
 from onnx2snn.analysis.gaps import Gaps, Line, gaps
 from onnx2snn.ir import Array
 
+BLOCK = 1 << 15  #: breakpoints that are compared at once; they stay in the cache
 MOST_CASES = 1 << 28  #: breakpoints to compare before a proof is given up
 
 
@@ -85,15 +86,12 @@ def check_pair(climb: PairClimb, table: PairTable, stop_early: bool = False) -> 
 
     stop_early: give up at the first breakpoint that is wrong.
     """
-    clear = climb.gaps.clear(table.line)
-    rest = np.nonzero(~clear)[0]
-    good, total = climb.cases // len(clear) * int(clear.sum()), climb.cases
-    if not len(rest):
-        return good, total, 0
+    total, off = climb.cases, climb.gaps.off(table.line)
+    rest = np.nonzero(~(off < climb.gaps.width))[0]
     if stop_early and not _nearest_agree(climb, table, rest):
-        return good, total, climb.first.hi - climb.first.lo
-    found, worst = _every_case(climb.rows(rest), table.rows(rest), stop_early)
-    return good + found, total, worst
+        return total - 1, total, climb.first.hi - climb.first.lo
+    wrong, worst = _case_by_case(climb, table, *climb.gaps.near(rest, off[rest]), stop_early)
+    return total - wrong, total, worst
 
 
 def _nearest_agree(climb: PairClimb, table: PairTable, rows: Array) -> bool:
@@ -104,19 +102,22 @@ def _nearest_agree(climb: PairClimb, table: PairTable, rows: Array) -> bool:
     return bool(proven(truth, table.rows(rows).places(k[:, None], a2[:, None]), part.low, part.high).all())
 
 
-def _every_case(climb: PairClimb, table: PairTable, stop_early: bool) -> tuple[int, int]:
-    """Breakpoints that agree, and the worst count error, case by case."""
-    first, good, worst = climb.first, 0, 0
-    counts = np.arange(first.lo + 1, first.hi + 1)
-    for a2 in climb.counts:
+def _case_by_case(climb: PairClimb, table: PairTable, rows: Array, a2: Array, stop_early: bool) -> tuple[int, int]:
+    """Breakpoints that differ, and the worst count error, for some counts a2 of some channels (one row a case)."""
+    wrong, worst = 0, 0
+    counts = np.arange(climb.first.lo + 1, climb.first.hi + 1)
+    step = max(1, BLOCK // len(counts))
+    for start in range(0, len(rows), step):
+        part, beside = climb.rows(rows[start : start + step]), a2[start : start + step]
+        first = part.first
         truth = breakpoints(
-            first.unit, first.offset, first.scale, first.lo, first.hi, first.rounding, beside=(climb.unit, a2)
+            first.unit, first.offset, first.scale, first.lo, first.hi, first.rounding, beside=(part.unit, beside)
         )
-        found = table.places(counts, np.asarray(a2))
+        found = table.rows(rows[start : start + step]).places(counts, beside[:, None])
         agree = proven(truth, found, first.low, first.high)
-        good += int(agree.sum())
         if not agree.all():
+            wrong += int((~agree).sum())
             worst = max(worst, count_error(truth, found, first.low, first.high))
             if stop_early:
                 break
-    return good, worst
+    return wrong, worst

@@ -53,13 +53,13 @@ class Limits:
 
     def _grain(self, theta: Array) -> Array:
         _, bits = np.frexp(theta.astype(np.float64))
-        return 1 << np.maximum(bits.astype(np.int64) - (self.significant_bits or 64), 0)
+        return 1 << np.maximum(bits.astype(np.int64) - self.significant_bits, 0)
 
     def _down(self, theta: Array) -> Array:
-        return theta // self._grain(theta) * self._grain(theta)
+        return theta if not self.significant_bits else theta // self._grain(theta) * self._grain(theta)
 
     def _up(self, theta: Array) -> Array:
-        return -(-theta // self._grain(theta)) * self._grain(theta)
+        return theta if not self.significant_bits else -(-theta // self._grain(theta)) * self._grain(theta)
 
 
 @dataclass(frozen=True)
