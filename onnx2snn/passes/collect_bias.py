@@ -31,8 +31,8 @@ class CollectBias(Pass):
     """Gathers what biases and shifts add up to and injects it in one place.
 
     given:   linear ops with biases between staircases
-    result:  linear ops without constants; one Affine(shift) in front of each staircase that has any, and the bias of
-             each readout; what stands behind a readout stays as it is
+    result:  linear ops without constants; one Affine(shift) in front of each staircase and encoder that has any, and
+             the bias of each readout; what stands behind a readout stays as it is
     """
 
     name: ClassVar[str] = "collect-bias"
@@ -48,7 +48,7 @@ class CollectBias(Pass):
         for node in nodes:
             graph.replace(node.name, _bare(node))
         for node in nodes:
-            if isinstance(node.op, Staircase):
+            if isinstance(node.op, (Staircase, Encoder)):
                 shift = constants[node.inputs[0]]
                 if shift.any():
                     graph.insert_before(node.name, Affine(shift=shift), f"{node.name}.bias")
