@@ -14,11 +14,13 @@ from onnx2snn.passes.make_integer import MakeInteger
 from onnx2snn.passes.map_neurons import CODES, MapNeurons, most_levels
 from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.move_maxpool import MoveMaxpool
+from onnx2snn.passes.probe_staircases import ProbeStaircases
 from onnx2snn.passes.quantise_activations import QuantiseActivations, steps_of
 from onnx2snn.passes.quantise_weights import QuantiseWeights
 from onnx2snn.passes.recipes import STAIRCASES
 from onnx2snn.passes.shift_activations import ShiftActivations
 from onnx2snn.passes.start_membranes import StartMembranes
+from onnx2snn.passes.unroll_steps import UnrollSteps
 
 #: Passes after which a network is another one than the model, in as far as they found something to do.
 CALIBRATION: tuple[type[Pass], ...] = (QuantiseWeights, QuantiseActivations, ShiftActivations)
@@ -31,7 +33,9 @@ PASSES: dict[str, type[Pass]] = {
         ShiftActivations,
         FoldBatchnorm,
         LiftQuantisers,
+        ProbeStaircases,
         InsertStaircases,
+        UnrollSteps,
         DropRepeatedStaircases,
         MoveMaxpool,
         AverageToSum,
@@ -65,12 +69,14 @@ __all__ = [
     "MergeLinear",
     "MoveMaxpool",
     "Pass",
+    "ProbeStaircases",
     "QuantiseActivations",
     "QuantiseWeights",
     "Recipe",
     "Rewrite",
     "ShiftActivations",
     "StartMembranes",
+    "UnrollSteps",
     "most_levels",
     "run_passes",
     "steps_of",

@@ -31,8 +31,8 @@ class CollectBias(Pass):
     """Gathers what biases and shifts add up to and injects it in one place.
 
     given:   linear ops with biases between staircases
-    result:  linear ops without constants; one Affine(shift) in front of each staircase and encoder that has any, and
-             the bias of each readout; what stands behind a readout stays as it is
+    result:  linear ops without constants; one Affine(shift) in front of each staircase and encoder that has any, and the
+             bias of each readout; what stands behind a readout stays as it is
     """
 
     name: ClassVar[str] = "collect-bias"
@@ -110,4 +110,4 @@ def _bare(node: Node) -> Op:
 def _drop_empty(graph: Graph, tail: frozenset[str]) -> None:
     for node in graph.of(Affine):
         if node.name not in tail and isinstance(node.op, Affine) and node.op.scale is None and node.op.shift is None:
-            graph.remove(node.name, use=node.inputs[0])
+            graph.remove(node.name, use=graph[node.name].inputs[0])

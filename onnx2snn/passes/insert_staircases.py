@@ -63,14 +63,14 @@ def _chain(graph: Graph, node: Node, quantiser: Quantise) -> list[Node]:
             len(readers) != 1
             or not isinstance(readers[0].op, (Relu, Clip))
             or not sole_reader(graph, node.name, readers[0])
-            or not _keeps_steps(readers[0].op, quantiser)
+            or not keeps_steps(readers[0].op, quantiser)
         ):
             return found
         node = readers[0]
         found.append(node)
 
 
-def _keeps_steps(op: Op, quantiser: Quantise) -> bool:
+def keeps_steps(op: Op, quantiser: Quantise) -> bool:
     """Whether the bounds of a Clip behind the quantiser are steps of it, as near as float32 tells."""
     if isinstance(op, Relu):
         return True

@@ -13,12 +13,16 @@ from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers
 from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.move_maxpool import MoveMaxpool
+from onnx2snn.passes.probe_staircases import ProbeStaircases
+from onnx2snn.passes.unroll_steps import UnrollSteps
 
 #: From a graph of ANN ops to one of staircases and bias-free linear ops.
 STAIRCASES: Recipe = (
     FoldBatchnorm(),
     LiftQuantisers(),
+    ProbeStaircases(),
     InsertStaircases(),
+    UnrollSteps(),
     DropRepeatedStaircases(),
     MoveMaxpool(),
     AverageToSum(),

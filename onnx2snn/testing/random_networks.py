@@ -11,7 +11,7 @@ shrink to fewer layers. Two kinds of numbers:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from onnx2snn.errors import MissingExtraError
 from onnx2snn.ir import Array, Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import (
     Add,
+    Affine,
     AveragePool,
     BatchNorm,
     Clip,
@@ -26,10 +27,12 @@ from onnx2snn.ir.ops import (
     Conv,
     Dense,
     Input,
+    LeakyRelu,
     MaxPool,
     Quantise,
     Relu,
     Reshape,
+    Unary,
 )
 
 try:
@@ -48,6 +51,7 @@ def networks(
     branches: bool = True,
     quantised_input: bool = True,
     plain: bool = False,
+    spellings: bool = False,
     blocks: int = 3,
 ) -> Graph:
     """Networks of ANN ops: quantised weighted layers with BatchNorm, pools, residual adds and concats.
@@ -56,10 +60,11 @@ def networks(
 
     dyadic: the kind of numbers; None: either.  branches: whether adds and concats may occur.
     plain: only what most targets have: square kernels, even padding, average pools, no concats or negative counts.
+    spellings: whether quantisers may be spelled with elementwise ops, or follow a leaky or absolute value.
     blocks: the most quantised layers before the head.
     """
     numbers = Numbers(draw(st.integers(0, 2**32 - 1)), draw(st.booleans()) if dyadic is None else dyadic)
-    maker = _Maker(draw, numbers, draw(st.sampled_from([(3,), (2, 6), (1, 6, 6), (2, 4, 5)])), plain)
+    maker = _Maker(draw, numbers, draw(st.sampled_from([(3,), (2, 6), (1, 6, 6), (2, 4, 5)])), plain, spellings)
     if quantised_input:
         maker.quantise(signed=draw(st.booleans()))
     kinds = [maker.layer, maker.residual, maker.concat][: 1 if not branches else 2 if plain else 3]
@@ -120,8 +125,9 @@ class Numbers:
 class _Maker:
     """Grows a graph from its input; `self.at` is the newest node."""
 
-    def __init__(self, draw: Draw, numbers: Numbers, shape: Shape, plain: bool) -> None:
+    def __init__(self, draw: Draw, numbers: Numbers, shape: Shape, plain: bool, spellings: bool) -> None:
         self.draw, self.numbers, self.plain, self.graph = draw, numbers, plain, Graph("net")
+        self.spellings = spellings
         self.at = self.graph.add("x", Input(shape=shape))
 
     @property
@@ -182,14 +188,34 @@ class _Maker:
         if norm and self.draw(st.booleans()):
             self.put(self.numbers.batch_norm(self.shape[0]))
         kinds = ["relu", "clip"] if self.plain else ["relu", "relu", "clip", "signed", "late relu"]
-        kind = self.draw(st.sampled_from(kinds))
+        kind = self.draw(st.sampled_from(kinds + ["floor", "leaky", "abs", "ceil"] * self.spellings))
+        if kind in ("floor", "ceil"):
+            self.spelled(kind)
+            return
+        if kind == "leaky":
+            self.put(LeakyRelu(slope=self.numbers.scales()))
+        if kind == "abs":
+            self.put(Unary(function="abs"))
         if kind == "relu":
             self.put(Relu())
         if kind == "clip":
             self.put(Clip(low=0.0, high=2.0))
-        self.quantise(signed=kind in ("signed", "late relu"))
+        self.quantise(signed=kind in ("signed", "late relu", "leaky"))
         if kind == "late relu":
             self.put(Relu())
+
+    def spelled(self, rounding: Literal["floor", "ceil"]) -> None:
+        """A quantiser as x / s, clip, add a constant, round, times s; s may differ from channel to channel."""
+        count = self.shape[0] if self.draw(st.booleans()) else 1
+        exact = 2.0 ** self.numbers.rng.integers(-4, 1, count)  # the reciprocal of no other number is
+        scale = exact if self.numbers.dyadic else self.numbers.scales(count)
+        scale = scale.reshape(-1, *(1,) * (len(self.shape) - 1))
+        low, high = -float(self.draw(st.integers(0, 4))), float(self.draw(st.integers(1, 7)))
+        self.put(Affine(scale=1 / scale))
+        self.put(Clip(low=low, high=high))
+        self.put(Affine(shift=np.asarray(self.draw(st.sampled_from([0.0, 0.5, -0.25])))))
+        self.put(Unary(function=rounding))
+        self.put(Affine(scale=scale))
 
     def layer(self) -> None:
         self.weighted(self.draw(st.integers(1, 4)))

@@ -44,8 +44,7 @@ def fire(
     drive(tick) is what arrives, shift and bias included, or None for nothing.
     """
     v = np.broadcast_to(op.v0.astype(kind), shape).copy()
-    tracer = np.int16 if most <= np.iinfo(np.int16).max else np.int32  # at most one spike a tick
-    state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, tracer))
+    state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, np.int16))
     train: list[Array] = []
     spikes = 0
     for tick in range(most):
