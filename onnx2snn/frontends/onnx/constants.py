@@ -8,7 +8,6 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.symbols import Constant, Symbol
-from onnx2snn.ir.op import Array
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -24,17 +23,23 @@ def computable(node: onnx_ir.Node, inputs: list[Symbol | None]) -> bool:
     return known and bool(inputs) and node.domain in STANDARD and node.op_type not in KEPT
 
 
-def computed(node: onnx_ir.Node, inputs: list[Symbol | None]) -> tuple[Constant, ...]:
+def computed(node: onnx_ir.Node, inputs: list[Symbol | None], opset: int) -> tuple[Constant, ...]:
     """What ONNX's reference implementation makes of it."""
     import onnx_ir
+    from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    feeds: dict[str, Array] = {}
-    for value, symbol in zip(node.inputs, inputs, strict=True):
-        if value is not None and isinstance(symbol, Constant):
-            feeds[str(value.name)] = symbol.array
+    feeds = {
+        str(value.name): symbol.array
+        for value, symbol in zip(node.inputs, inputs, strict=True)
+        if value is not None and isinstance(symbol, Constant)
+    }
+    given = [helper.make_tensor_value_info(name, 0, None) for name in feeds]
+    wanted = [helper.make_tensor_value_info(str(value.name), 0, None) for value in node.outputs]
+    graph = helper.make_graph([onnx_ir.serde.serialize_node(node)], "constants", given, wanted)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     try:
-        results = ReferenceEvaluator(onnx_ir.serde.serialize_node(node)).run(None, feeds)
+        results = ReferenceEvaluator(model).run(None, feeds)
     except Exception as error:
         raise ModelError(f"its constant inputs cannot be computed: {error}") from error
     return tuple(Constant(np.asarray(result)) for result in results)

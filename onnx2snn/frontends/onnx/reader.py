@@ -208,7 +208,10 @@ class Reader:
         self.node = node
         with located(f"node {node.name or node.outputs[0].name!r} ({node.op_type})"):
             inputs = [None if value is None else self._symbol(value) for value in node.inputs]
-            made = computed(node, inputs) if computable(node, inputs) else RULES[_key(node)](self, node, *inputs)
+            if computable(node, inputs):
+                made = computed(node, inputs, self.model.opset_imports.get("", 1))
+            else:
+                made = RULES[_key(node)](self, node, *inputs)
             symbols = made if isinstance(made, tuple) else (made,)
             if any(out.uses() or out.is_graph_output() for out in node.outputs[len(symbols) :]):
                 raise ModelError("only the first output can be used")
