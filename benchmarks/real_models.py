@@ -1,0 +1,142 @@
+"""Every real ONNX file at hand: what is understood of it, whether it converts, and how its network compares with it.
+
+    python benchmarks/real_models.py [DATA]
+
+reads the models in DATA/onnx (see `onnx2snn.training.data.default_data`) and writes
+benchmarks/results/real_models.json. Each file is inspected, converted to code st-bif (real-valued ones calibrated on
+256 samples first) and verified on 64 samples: real images where the model is for MNIST or CIFAR-10, else random ones
+over the range of the input. Time and peak memory are those of inspect and convert in a process of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parent
+RESULT = ROOT / "results" / "real_models.json"
+SAMPLES, CALIBRATION = 64, 256
+
+
+def main() -> None:
+    if len(sys.argv) == 4 and sys.argv[1] == "--one":
+        print(json.dumps(measure(Path(sys.argv[2]), Path(sys.argv[3]))))
+        return
+    from onnx2snn.training.data import default_data
+
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else default_data(ROOT.parent)
+    files = sorted((data / "onnx").glob("*/*.onnx"))
+    if not files:
+        sys.exit(f"{data / 'onnx'}: ONNX files expected, found none")
+    rows = {f"{path.parent.name}/{path.name}": run(path, data) for path in files}
+    found = {"command": "python benchmarks/real_models.py", "samples": SAMPLES, "seed": 0, "models": rows}
+    RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def run(path: Path, data: Path) -> dict[str, Any]:
+    """One file in a process of its own."""
+    command = [sys.executable, __file__, "--one", str(path), str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        row = {"failed": done.stderr.strip().splitlines()[-1]}
+    else:
+        row = json.loads(done.stdout.splitlines()[-1])
+    print(f"{path.parent.name}/{path.name}: {json.dumps(row)}", file=sys.stderr)
+    return row
+
+
+def measure(path: Path, data: Path) -> dict[str, Any]:
+    """What `main` reports of one file."""
+    import onnx2snn
+    from onnx2snn.errors import Onnx2SnnError
+
+    before = peak()
+    start = time.perf_counter()
+    inspection = onnx2snn.inspect(path)
+    row: dict[str, Any] = {
+        "dialects": sorted({node.dialect for node in inspection.nodes if node.dialect}),
+        "nodes": dict(Counter(node.kind or "not judged" for node in inspection.nodes)),
+    }
+    calibrated = not inspection.ok
+    try:
+        x, kind = samples(path, data)
+        row["inputs"] = kind
+        given = {"calibrate": x[SAMPLES:]} if calibrated else {}
+        conversion = onnx2snn.convert(path, code="st-bif", **given)
+        network = conversion.network
+    except Onnx2SnnError as error:
+        return {**row, "converted": False, "reason": str(error)}
+    row |= {"converted": True, "calibrated": calibrated, "seconds": round(time.perf_counter() - start, 2)}
+    row["peak_mb"] = round((peak() - before) / 1024, 1)
+    row |= {"steps": network.schedule.steps, "arithmetic": "integer" if network.integer else "float"}
+    row["certificate"] = f"{network.certificate.proven} of {network.certificate.breakpoints}"
+    row["proven_exact"] = network.certificate.exact
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "x.npz", x=x[:SAMPLES])
+        conversion.save(Path(folder) / "net")
+        return {**row, **parity(onnx2snn.verify(path, Path(folder) / "net", Path(folder) / "x.npz"))}
+
+
+def parity(found: Any) -> dict[str, Any]:
+    """The measured comparison in a few numbers; `rounding`: counts that float64 decides as the network does."""
+    measured = found.parity
+    layers = measured.layers
+    return {
+        "argmax_agreement": measured.argmax_agreement,
+        "largest_output_error": measured.largest_output_error,
+        "counts": sum(layer.counts for layer in layers),
+        "differing": sum(layer.cumulative for layer in layers),
+        "rounding": sum(layer.rounding for layer in layers),
+        "largest_count_difference": max((layer.worst for layer in layers), default=0),
+        "ticks": measured.steps,
+        "findings": list(found.findings),
+    }
+
+
+def samples(path: Path, data: Path) -> tuple[np.ndarray, str]:
+    """SAMPLES + CALIBRATION inputs in the model's own layout, and in words what they are."""
+    from onnx2snn.errors import Onnx2SnnError
+    from onnx2snn.frontends.onnx import read_onnx
+    from onnx2snn.ir.ops import Encoder, Input
+    from onnx2snn.passes import STAIRCASES, run_passes
+
+    graph = read_onnx(path).graph
+    shape = graph.shape(graph.of(Input)[0].name)
+    count, random = SAMPLES + CALIBRATION, np.random.default_rng(0)
+    if shape == (1, 28, 28) and "mnist" in path.name.lower():
+        from onnx2snn.training.data import load_images
+
+        images = load_images(data / "mnist", "t10k").x[:count]
+        raw = "Input3" in {node.origin.tensor for node in graph.of(Input)}
+        return images * np.float32(255 if raw else 1), "MNIST test images"
+    if sorted(shape) == [3, 32, 32]:
+        record = np.fromfile(data / "cifar10" / "test_batch_first1000.bin", np.uint8).reshape(-1, 3073)[:count, 1:]
+        images = record.reshape(-1, 3, 32, 32).astype(np.float32)
+        return (images if shape[0] == 3 else images.transpose(0, 2, 3, 1)), "CIFAR-10 test images, 0 to 255"
+    try:
+        encoders = [node.op for node in run_passes(graph, STAIRCASES).of(Encoder)]
+    except Onnx2SnnError:  # a float model, refused until it is calibrated
+        encoders = []
+    if not encoders:
+        return random.normal(0, 1, (count, *shape)).astype(np.float32), "standard normal"
+    (op,) = encoders[:1]
+    low, high = (float(np.max(op.scale)) * max(-128 * 2, min(255, end)) for end in (op.lo, op.hi))
+    return random.uniform(low, high, (count, *shape)).astype(np.float32), f"uniform from {low:.4g} to {high:.4g}"
+
+
+def peak() -> int:
+    """The most memory that this process has held, in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    main()
