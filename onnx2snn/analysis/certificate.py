@@ -8,7 +8,7 @@ counts for every input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -49,9 +49,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The verdicts on all ops of a spiking graph, in topological order."""
+    """The verdicts on all ops of a spiking graph, in topological order.
+
+    approximations: what passes changed of the trained network's meaning before the verdicts compare with it.
+    """
 
     verdicts: tuple[Verdict, ...]
+    approximations: tuple[str, ...] = ()
 
     @property
     def breakpoints(self) -> int:
@@ -64,20 +68,28 @@ class Certificate:
     @property
     def exact(self) -> bool:
         """Whether the whole network equals the quantised one in every count of every neuron."""
+        return not self.approximations and self.proven_as_staircases
+
+    @property
+    def proven_as_staircases(self) -> bool:
+        """Whether it equals the graph of staircases in every count, whatever that graph approximates."""
         return all(v.exactness == "exact" or v.tail for v in self.verdicts)
 
     def __getitem__(self, name: str) -> Verdict:
         return {verdict.name: verdict for verdict in self.verdicts}[name]
 
 
-def certify(reference: Graph, network: Graph, steps: int, settle: int | None = None) -> Certificate:
+def certify(
+    reference: Graph, network: Graph, steps: int, settle: int | None = None, approximations: Sequence[str] = ()
+) -> Certificate:
     """Compares a spiking graph with the graph of staircases it was made from; nodes are matched by name.
 
     steps, settle: the schedule that the network is run with; settle None: until it is silent. Neurons without an upper
     bound fire at most once a step, and exact codes are exact only once they are silent for certain.
+    approximations: what the passes that made `reference` changed of the model's meaning.
     """
     judge = _Judge(reference, network, steps, settle)
-    return Certificate(tuple(judge.verdict(node) for node in network))
+    return Certificate(tuple(judge.verdict(node) for node in network), tuple(map(str, approximations)))
 
 
 class _Judge:

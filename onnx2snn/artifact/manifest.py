@@ -58,6 +58,7 @@ class Manifest(_Record):
     staircase_passes: str
     neuron_passes: str
     layers: tuple[LayerRecord, ...]
+    approximations: tuple[str, ...]
     notes: tuple[str, ...]
     command: str
     files: dict[str, str]  #: name of each other file of the artifact and its sha256

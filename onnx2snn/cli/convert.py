@@ -68,6 +68,10 @@ def command(
     weight_bits: Annotated[
         int, typer.Option(help="Round real weights to N bits; needs no samples.", metavar="N", show_default=False)
     ] = 0,
+    most_levels: Annotated[
+        int,
+        typer.Option(help="Give quantisers with more than N levels N: 8-bit models in N steps.", metavar="N", min=0),
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
     passes: Annotated[
         Optional[str],  # noqa: UP045
@@ -110,6 +114,8 @@ def command(
     if calibrate is not None:
         options.append(f"--calibrate {calibrate.name}")
     options += calibration.words()
+    if most_levels:
+        options.append(f"--most-levels {most_levels}")
     if passes is not None:
         options.append(f"--passes '{passes}'")
     with progress("converting"):
@@ -120,6 +126,7 @@ def command(
             settle=_settle(settle),
             integer=integer,
             passes=passes,
+            most_levels=most_levels,
             calibrate=None if calibrate is None else _samples(calibrate, model),
             calibration=calibration,
             command=" ".join(["onnx2snn convert", model.name, *options]),
@@ -204,6 +211,8 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     print(f"T = {manifest.steps}, settle {settle}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
     print(f"certificate: {proven} of {total} breakpoints proven; ops: {ops}")
+    for text in manifest.approximations:
+        print(f"  approximation: {text}")
     for layer in manifest.layers:
         if layer.exactness != "exact":
             bound = f", at most {layer.bound} counts" if layer.bound else ""

@@ -46,6 +46,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
             "breakpoints": certificate.breakpoints,
             "proven": certificate.proven,
             "layers": certificate.verdicts,
+            "approximations": certificate.approximations,
         },
         "parity": found.parity,
         "findings": found.findings,
@@ -69,6 +70,8 @@ def show(found: Verification) -> None:
         for v in certificate.verdicts
     ]
     print_table("certificate", ("node", "op", "class", "proven", "bound", "bits", "reason"), rows)
+    for text in certificate.approximations:
+        print(f"approximation: {text}")
     if found.parity is not None:
         _show_parity(found.parity)
     for finding in found.findings:
@@ -78,6 +81,8 @@ def show(found: Verification) -> None:
 def _verdict(found: Verification) -> str:
     if found.certificate.exact:
         return "equal to the quantised network in every count, for every input"
+    if found.certificate.proven_as_staircases:
+        return "equal in every count to the quantised network as approximated below"
     return "not proven equal to the quantised network as a whole"
 
 

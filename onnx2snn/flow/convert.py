@@ -18,7 +18,7 @@ from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
 from onnx2snn.ir.ops import Conv, Dense, Input, Neuron
-from onnx2snn.passes import CODES, MapNeurons, Recipe, most_levels, run_passes
+from onnx2snn.passes import CODES, CoarsenStaircases, MapNeurons, Recipe, approximate, most_levels, run_passes
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
@@ -37,6 +37,7 @@ class Options:
     settle: steps after them; by default "auto" (until silent) for exact codes and 0 for the others.
     integer: whole-number arithmetic; by default where all weights are quantised.
     passes: the text of a recipe that replaces the backend's own.
+    most_levels: staircases with more levels get this many, which makes 8-bit models fast; 0: leave them.
     """
 
     code: str | None = None
@@ -44,6 +45,7 @@ class Options:
     settle: Settle | None = None
     integer: bool | None = None
     passes: str | None = None
+    most_levels: int = 0
 
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
@@ -52,6 +54,7 @@ class Options:
             _check_number("steps", self.steps, 1)
         if self.settle is not None and not (isinstance(self.settle, str) and self.settle == "auto"):
             _check_number("settle", self.settle, 0, " or 'auto'")
+        _check_number("most_levels", self.most_levels, 0)
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
                 _check_number("pass map-neurons: steps", step.steps, 0)
@@ -106,13 +109,13 @@ class Conversion:
         staircases, mapping = self._recipes(backend)
         tuner, corrections = self.tuner, self.calibration.correct
         front, start = tuner.front(tuner.facts), ()
-        reference = run_passes(self.ann, (*front, *staircases), None if corrections else observer)
+        reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         code = self._code(backend) if mapping is None else _code_of(mapping)
         steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
         integer = self._integer(backend, reference)
         if corrections:
             front, start = tuner.tuned(Target(staircases, code, steps, self._settle_steps))
-            reference = run_passes(self.ann, (*front, *staircases), observer)
+            reference, lost = approximate(self.ann, (*front, *staircases), observer)
         recipe = (*(backend.neurons(code, steps, integer) if mapping is None else mapping), *start)
         notes: list[str] = []
 
@@ -133,7 +136,7 @@ class Conversion:
             source=self.source,
             staircase_passes=print_recipe((*front, *staircases)),
             neuron_passes=print_recipe(recipe),
-            certificate=certify(reference, graph, steps, schedule.settle),
+            certificate=certify(reference, graph, steps, schedule.settle, lost),
             command=self.command,
             notes=tuple(notes),
         )
@@ -142,13 +145,12 @@ class Conversion:
 
     def _recipes(self, backend: Backend) -> tuple[Recipe, Recipe | None]:
         """The passes to staircases, and those after them where the user wrote them out."""
+        coarser: Recipe = (CoarsenStaircases(self.options.most_levels),) if self.options.most_levels else ()
         if self.options.passes is None:
-            return backend.staircases(), None
+            return (*backend.staircases(), *coarser), None
         recipe = parse_recipe(self.options.passes)
-        cut = next((i for i, step in enumerate(recipe) if isinstance(step, MapNeurons)), None)
-        if cut is None:
-            return recipe, None
-        return recipe[:cut], recipe[cut:]
+        cut = next((i for i, step in enumerate(recipe) if isinstance(step, MapNeurons)), len(recipe))
+        return (*recipe[:cut], *coarser), recipe[cut:] or None
 
     def _code(self, backend: Backend) -> str:
         code = self.options.code or backend.codes[0]
@@ -187,19 +189,20 @@ def convert(
     settle: Settle | None = None,
     integer: bool | None = None,
     passes: str | None = None,
+    most_levels: int = 0,
     calibrate: Samples | None = None,
     calibration: Calibration | None = None,
     command: str = "",
 ) -> Conversion:
     """Reads an ONNX file and prepares its conversion to a spiking network.
 
-    model: path of the file.  code, steps, settle, integer, passes: see `Options`.
+    model: path of the file.  code, steps, settle, integer, passes, most_levels: see `Options`.
     calibrate: samples (N, *input shape), or a function that gives batches of them anew at every call, to quantise
     real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
-    options = Options(code, steps, settle, integer, passes)
+    options = Options(code, steps, settle, integer, passes, most_levels)
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
@@ -242,6 +245,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         staircase_passes=network.staircase_passes,
         neuron_passes=network.neuron_passes,
         layers=layer_records(graph, network.certificate),
+        approximations=network.certificate.approximations,
         notes=network.notes,
         command=network.command,
         files={},

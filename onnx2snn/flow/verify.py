@@ -18,7 +18,7 @@ from onnx2snn.flow.simulate import BATCH, Progress
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Neuron, Staircase
-from onnx2snn.passes import CALIBRATION, run_passes
+from onnx2snn.passes import CALIBRATION, approximate
 from onnx2snn.passes.text import parse_recipe
 from onnx2snn.reference import Run
 
@@ -46,7 +46,8 @@ class Parity:
     """What was measured on samples.
 
     argmax_agreement: share of samples with the model's answer; an answer that ties with it counts.
-    calibrated: the model is real-valued, so counts are compared with the calibrated staircases in float64 and only
+    calibrated: the network is quantised otherwise than the model (calibrated, or approximated by a pass), so counts
+    are compared with its own staircases in float64 and only
     outputs with ONNX Runtime.
     """
 
@@ -89,14 +90,14 @@ def verify(
     if source.sha256 != artifact.manifest.model.sha256:
         findings.append(f"the artifact was made from another file than {source.file} ({artifact.manifest.model.file})")
     graph = artifact.graph()
-    reference = run_passes(read_onnx(Path(model)).graph, parse_recipe(artifact.manifest.staircase_passes))
-    certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle)
+    reference, lost = approximate(read_onnx(Path(model)).graph, parse_recipe(artifact.manifest.staircase_passes))
+    certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, lost)
     findings += _against_claims(artifact, graph, certificate)
     findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)
     parity = None
     if data is not None:
         samples = read_samples(Path(data), artifact.manifest.input_shape)
-        parity = _measure(Path(model), artifact, reference, samples, progress)
+        parity = _measure(Path(model), artifact, reference, samples, progress, bool(lost))
         findings += _against_proof(certificate, parity)
     return Verification(certificate, parity, tuple(findings))
 
@@ -108,6 +109,12 @@ def _existing(path: Path) -> Path:
 
 
 def _against_claims(artifact: Artifact, graph: Graph, certificate: Certificate) -> list[str]:
+    """What the manifest says otherwise than the proof."""
+    unsaid = [text for text in certificate.approximations if text not in artifact.manifest.approximations]
+    return [*_layer_claims(artifact, graph, certificate), *(f"not in the manifest: {text}" for text in unsaid)]
+
+
+def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) -> list[str]:
     claimed = {layer.name: layer for layer in artifact.manifest.layers}
     found = [
         f"{node.name}: code {artifact.manifest.code} claimed, a {node.op.name} found"
@@ -142,11 +149,14 @@ def _network(artifact: Artifact, graph: Graph, certificate: Certificate, source:
     )
 
 
-def _measure(model: Path, artifact: Artifact, reference: Graph, samples: Samples, progress: Progress | None) -> Parity:
+def _measure(
+    model: Path, artifact: Artifact, reference: Graph, samples: Samples, progress: Progress | None, own_counts: bool
+) -> Parity:
     from onnx2snn.backends.numpy import NumpySimulator
 
     manifest = artifact.manifest
-    calibrated = any(isinstance(step, CALIBRATION) for step in parse_recipe(manifest.staircase_passes))
+    recipe = parse_recipe(manifest.staircase_passes)
+    calibrated = own_counts or any(isinstance(step, CALIBRATION) for step in recipe)
     truth = OnnxTruth(model, reference, calibrated)
     alone = NumpySimulator(artifact.graph(), manifest.steps, manifest.schedule.settle)
     tally = _Tally(reference, artifact.graph(), manifest.steps)

@@ -2,7 +2,8 @@
 
 from onnx2snn.passes.add_readouts import AddReadouts
 from onnx2snn.passes.average_to_sum import AverageToSum
-from onnx2snn.passes.base import Pass, Recipe, Rewrite, run_passes
+from onnx2snn.passes.base import Approximation, Pass, Recipe, Rewrite, approximate, run_passes
+from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
 from onnx2snn.passes.collect_bias import CollectBias
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
 from onnx2snn.passes.encode_input import EncodeInput
@@ -43,6 +44,7 @@ PASSES: dict[str, type[Pass]] = {
         MergeLinear,
         EncodeInput,
         CollectBias,
+        CoarsenStaircases,
         FoldSumpool,
         MapNeurons,
         MakeInteger,
@@ -56,7 +58,9 @@ __all__ = [
     "PASSES",
     "STAIRCASES",
     "AddReadouts",
+    "Approximation",
     "AverageToSum",
+    "CoarsenStaircases",
     "CollectBias",
     "DropRepeatedStaircases",
     "EncodeInput",
@@ -77,6 +81,7 @@ __all__ = [
     "ShiftActivations",
     "StartMembranes",
     "UnrollSteps",
+    "approximate",
     "most_levels",
     "run_passes",
     "steps_of",

@@ -14,6 +14,12 @@ from onnx2snn.ir import Graph, Node, Op, verify
 Observer = Callable[["Pass", Graph, Sequence[str]], None]
 
 
+class Approximation(str):
+    """A note of a pass that changed what the network computes: where, and by how much at most."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Pass(ABC):
     """Graph -> Graph. The input graph is never changed; the result is verified.
@@ -57,7 +63,8 @@ class Rewrite(Pass):
             with located(f"{node}"):
                 reason = self.rewrite(graph, graph[node.name])
             if reason is not None:
-                notes.append(f"{node}: {reason}")
+                note = f"{node}: {reason}"
+                notes.append(Approximation(note) if isinstance(reason, Approximation) else note)
         return graph
 
     @abstractmethod
@@ -76,6 +83,20 @@ def run_passes(graph: Graph, recipe: Sequence[Pass], observer: Observer | None =
         if observer is not None:
             observer(step, graph, notes)
     return graph
+
+
+def approximate(
+    graph: Graph, recipe: Sequence[Pass], observer: Observer | None = None
+) -> tuple[Graph, tuple[Approximation, ...]]:
+    """Runs passes in order, like `run_passes`, and returns with the graph what they changed of its meaning."""
+    found: list[Approximation] = []
+
+    def watch(step: Pass, made: Graph, notes: Sequence[str]) -> None:
+        found.extend(note for note in notes if isinstance(note, Approximation))
+        if observer is not None:
+            observer(step, made, notes)
+
+    return run_passes(graph, recipe, watch), tuple(found)
 
 
 def options_of(kind: type[Pass]) -> dict[str, Any]:
