@@ -31,8 +31,8 @@ class CollectBias(Pass):
     """Gathers what biases and shifts add up to and injects it in one place.
 
     given:   linear ops with biases between staircases
-    result:  linear ops without constants; one Affine(shift) in front of each staircase and encoder that has any, and the
-             bias of each readout; what stands behind a readout stays as it is
+    result:  linear ops without constants; one Affine(shift) in front of each staircase and encoder that has any, and
+             the bias of each readout; what stands behind a readout stays as it is
     """
 
     name: ClassVar[str] = "collect-bias"
