@@ -236,6 +236,25 @@ def test_weight_bits_need_no_samples(tmp_path: Path) -> None:
     one_line(onnx2snn("convert", model, "-o", tmp_path / "net", "--weight-bits", 8), "Relu_1", "calibrate")
 
 
+def test_residual_networks_calibrate(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 3, 6, 6])
+    same = [1, 1, 1, 1]
+    first = m.node("Relu", m.node("Conv", "x", m.constant(m.rng.normal(0, 0.4, (4, 3, 3, 3))), pads=same))
+    inner = m.node("Relu", m.node("Conv", first, m.constant(m.rng.normal(0, 0.3, (4, 4, 3, 3))), pads=same))
+    outer = m.node("Conv", inner, m.constant(m.rng.normal(0, 0.3, (4, 4, 3, 3))), pads=same)
+    y = m.node("Flatten", m.node("Relu", m.node("Add", outer, first)))
+    model = m.save(m.node("Gemm", y, m.constant(m.rng.normal(0, 0.2, (5, 144))), transB=1), tmp_path / "m.onnx")
+    x = m.rng.random((40, 3, 6, 6)).astype(np.float32)
+    data = tmp_path / "x.npz"
+    np.savez(data, x=x)
+    words = ["--levels", 15, "--correct", "bias", "--weight-bits", 8, "--quantise-input", 255]
+    made = onnx2snn("convert", model, "-o", tmp_path / "net", "--calibrate", data, *words, "--json")
+    assert made.code == 0, made.err
+    verified = onnx2snn("verify", model, tmp_path / "net", "--data", data, "--json")
+    assert verified.code == 0, verified.json["findings"]
+    assert verified.json["parity"]["argmax_agreement"] > 0.9
+
+
 def mean_errors(tuner: Tuner, code: str, steps: int) -> list[Array]:
     """The mean difference of each channel at each activation, for the facts that the tuner finds."""
     target = Target(STAIRCASES, code, steps)

@@ -51,6 +51,7 @@ class Manifest(_Record):
     steps: int
     settle: int | Literal["auto"]
     settle_bound: int
+    calibrate_steps: int = 0
     encoder: Literal["quantised", "analog"]
     reset: Literal["subtract"] = "subtract"
     input_shape: tuple[int, ...]
@@ -67,7 +68,7 @@ class Manifest(_Record):
     @property
     def schedule(self) -> Schedule:
         """How the artifact is run."""
-        return Schedule(self.steps, None if self.settle == "auto" else self.settle)
+        return Schedule(self.steps, None if self.settle == "auto" else self.settle, self.calibrate_steps)
 
     def sealed(self) -> Manifest:
         """The manifest with its own digest."""

@@ -13,10 +13,15 @@ from onnx2snn.ir.ops import Encoder, Input, Neuron
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a network is run: inject steps, then settle steps (None: until it is silent)."""
+    """How a network is run: inject steps, then settle steps (None: until it is silent).
+
+    calibrate: steps of a run before it that finds the initial membranes of each sample (see
+    `onnx2snn.backends.numpy.offset_spikes`); 0: none. They count as latency.
+    """
 
     steps: int
     settle: int | None = None
+    calibrate: int = 0
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Backend(ABC):
     codes: ClassVar[tuple[str, ...]] = ("st-bif", "signed-if", "if")  #: what it can run; the first is its default
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
+    calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run
     rules: ClassVar[tuple[DesignRule, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()  #: packages without which it cannot convert
 

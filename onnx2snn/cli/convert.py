@@ -72,6 +72,10 @@ def command(
         int,
         typer.Option(help="Give quantisers with more than N levels N: 8-bit models in N steps.", metavar="N", min=0),
     ] = 0,
+    calibrate_steps: Annotated[
+        int,
+        typer.Option(help="Steps of a run before each that sets initial membranes (code if).", min=0, metavar="N"),
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an artifact that is there already.")] = False,
     passes: Annotated[
         Optional[str],  # noqa: UP045
@@ -116,6 +120,8 @@ def command(
     options += calibration.words()
     if most_levels:
         options.append(f"--most-levels {most_levels}")
+    if calibrate_steps:
+        options.append(f"--calibrate-steps {calibrate_steps}")
     if passes is not None:
         options.append(f"--passes '{passes}'")
     with progress("converting"):
@@ -128,6 +134,7 @@ def command(
             passes=passes,
             most_levels=most_levels,
             calibrate=None if calibrate is None else _samples(calibrate, model),
+            calibrate_steps=calibrate_steps,
             calibration=calibration,
             command=" ".join(["onnx2snn convert", model.name, *options]),
         )
@@ -208,7 +215,8 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     settle = silent if manifest.settle == "auto" else f"{manifest.settle} steps"
     kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}"
     print(f"{out}: {manifest.backend} artifact, {kind}")
-    print(f"T = {manifest.steps}, settle {settle}")
+    before = f", {manifest.calibrate_steps} steps before them to set membranes" if manifest.calibrate_steps else ""
+    print(f"T = {manifest.steps}, settle {settle}{before}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
     print(f"certificate: {proven} of {total} breakpoints proven; ops: {ops}")
     for text in manifest.approximations:

@@ -26,6 +26,7 @@ from onnx2snn.flow.data import check_samples
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
 from onnx2snn.passes import (
+    AddReadouts,
     MapNeurons,
     QuantiseActivations,
     QuantiseWeights,
@@ -234,7 +235,7 @@ class Tuner:
         """What the network puts out at a staircase: its value, or its spikes' where they depend on timing."""
         from onnx2snn.backends.numpy import NumpySimulator
 
-        mapped = run_passes(network, (MapNeurons(target.code, target.steps),))
+        mapped = run_passes(network, (AddReadouts(), MapNeurons(target.code, target.steps)))
         mapped = run_passes(mapped, _start(facts, mapped))
         op = mapped[stairs].op
         assert isinstance(op, Neuron)

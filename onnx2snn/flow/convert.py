@@ -35,6 +35,7 @@ class Options:
 
     code: name of a code.  steps: inject steps; by default the largest number of levels.
     settle: steps after them; by default "auto" (until silent) for exact codes and 0 for the others.
+    calibrate_steps: steps of a run before each that finds the initial membranes of the samples (code `if`); 0: none.
     integer: whole-number arithmetic; by default where all weights are quantised.
     passes: the text of a recipe that replaces the backend's own.
     most_levels: staircases with more levels get this many, which makes 8-bit models fast; 0: leave them.
@@ -46,6 +47,7 @@ class Options:
     integer: bool | None = None
     passes: str | None = None
     most_levels: int = 0
+    calibrate_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
@@ -55,6 +57,7 @@ class Options:
         if self.settle is not None and not (isinstance(self.settle, str) and self.settle == "auto"):
             _check_number("settle", self.settle, 0, " or 'auto'")
         _check_number("most_levels", self.most_levels, 0)
+        _check_number("calibrate_steps", self.calibrate_steps, 0)
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
                 _check_number("pass map-neurons: steps", step.steps, 0)
@@ -97,7 +100,7 @@ class Conversion:
 
         schedule = self.network.schedule
         samples = check_samples(x, self.network.input_shape)
-        return NumpySimulator(self.network.graph, schedule.steps, schedule.settle).run(samples)
+        return NumpySimulator(self.network.graph, schedule.steps, schedule.settle, schedule.calibrate).run(samples)
 
     def save(self, folder: str | Path, backend: str = "numpy", force: bool = False) -> Manifest:
         """Writes an artifact for a backend; the folder appears whole or not at all."""
@@ -127,7 +130,7 @@ class Conversion:
         graph = run_passes(reference, recipe, watch)
         if mapping is not None:
             integer = is_integer(graph)
-        schedule = Schedule(steps, self._settle(graph))
+        schedule = Schedule(steps, self._settle(graph), self._calibrate_steps(backend, code))
         network = Network(
             graph=graph,
             schedule=schedule,
@@ -168,6 +171,14 @@ class Conversion:
         settle: Settle = self.options.settle if self.options.settle is not None else ("auto" if exact else 0)
         return None if settle == "auto" else settle
 
+    def _calibrate_steps(self, backend: Backend, code: str) -> int:
+        wanted = self.options.calibrate_steps
+        if wanted and code != "if":
+            raise UsageError(f"calibrate_steps: code if expected, which alone has offsets to calibrate; found {code}")
+        if wanted and not backend.calibrates:
+            raise BackendError(f"backend {backend.name} cannot calibrate initial membranes; use --backend numpy")
+        return wanted
+
     def _integer(self, backend: Backend, reference: Graph) -> bool:
         wanted = self.options.integer
         if wanted is None:
@@ -190,19 +201,20 @@ def convert(
     integer: bool | None = None,
     passes: str | None = None,
     most_levels: int = 0,
+    calibrate_steps: int = 0,
     calibrate: Samples | None = None,
     calibration: Calibration | None = None,
     command: str = "",
 ) -> Conversion:
     """Reads an ONNX file and prepares its conversion to a spiking network.
 
-    model: path of the file.  code, steps, settle, integer, passes, most_levels: see `Options`.
+    model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps: see `Options`.
     calibrate: samples (N, *input shape), or a function that gives batches of them anew at every call, to quantise
     real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
-    options = Options(code, steps, settle, integer, passes, most_levels)
+    options = Options(code, steps, settle, integer, passes, most_levels, calibrate_steps)
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
@@ -239,6 +251,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         steps=schedule.steps,
         settle="auto" if schedule.settle is None else schedule.settle,
         settle_bound=settle_bound(graph, schedule.steps),
+        calibrate_steps=schedule.calibrate,
         encoder="analog" if network.analog_input else "quantised",
         input_shape=network.input_shape,
         output_shape=graph.shape(graph.outputs[0]),

@@ -17,13 +17,14 @@ class NumpyBackend(Backend):
 
     name: ClassVar[str] = "numpy"
     summary: ClassVar[str] = "arrays and a simulator, bit-exact in integers"
+    calibrates: ClassVar[bool] = True
 
     def emit(self, network: Network, folder: Path) -> None:
         """Nothing of its own: `network.txt` and `arrays.safetensors` are what it reads."""
 
     def simulator(self, folder: Path, manifest: Manifest) -> NumpySimulator:
         schedule = manifest.schedule
-        return NumpySimulator(load_graph(folder), schedule.steps, schedule.settle)
+        return NumpySimulator(load_graph(folder), schedule.steps, schedule.settle, schedule.calibrate)
 
 
 __all__ = ["NumpyBackend", "NumpySimulator"]

@@ -38,12 +38,14 @@ def fire(
     shape: tuple[int, ...],
     least: int,
     most: int,
+    start: Array | None = None,
 ) -> Firing:
     """Runs a population until it is silent, at least `least` and at most `most` ticks.
 
-    drive(tick) is what arrives, shift and bias included, or None for nothing.
+    drive(tick) is what arrives, shift and bias included, or None for nothing.  start: membranes (batch, *features) in
+    place of v0.
     """
-    v = np.broadcast_to(op.v0.astype(kind), shape).copy()
+    v = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind)
     state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, np.int16))
     train: list[Array] = []
     spikes = 0

@@ -14,10 +14,11 @@ import numpy as np
 
 from onnx2snn.analysis.widths import is_integer, narrowest, widths
 from onnx2snn.backends.numpy.kernels import linear
+from onnx2snn.backends.numpy.offset_spikes import calibrated
 from onnx2snn.backends.numpy.populations import fire
 from onnx2snn.errors import BackendError, located
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
+from onnx2snn.ir.ops import IF, Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
 from onnx2snn.reference import Run, apply, constant_nodes, joined, part, settle_bound, tail_nodes
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
@@ -34,15 +35,28 @@ class Signal:
 
 
 class NumpySimulator:
-    """Runs a spiking graph for `steps` inject steps and `settle` more; None: until every population is silent."""
+    """Runs a spiking graph for `steps` inject steps and `settle` more; None: until every population is silent.
 
-    def __init__(self, graph: Graph, steps: int, settle: int | None = None, chunk_bytes: int = CHUNK_BYTES) -> None:
+    calibrate: steps of a run before it that finds the initial membranes of each sample (code `if` alone).
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        steps: int,
+        settle: int | None = None,
+        calibrate: int = 0,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
         self.graph, self.steps, self.settle, self.chunk_bytes = graph, steps, settle, chunk_bytes
+        self.calibrate = calibrate
         self.most = steps + (settle_bound(graph, steps) if settle is None else settle)
         self.constant = constant_nodes(graph)
         self.integer = is_integer(graph)
         bits = widths(graph, self.most)
         self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}
+        if calibrate:
+            self._check_calibration()
         self.tail = tail_nodes(graph)
         self.last_use = {source: node.name for node in graph for source in node.inputs}
 
@@ -70,30 +84,56 @@ class NumpySimulator:
         """Ticks that a run usually takes: settling ends long before its bound."""
         return self.most if self.settle is not None else min(self.most, self.steps + 8)
 
+    def _check_calibration(self) -> None:
+        """Only unsigned neurons have offset spikes to calibrate; membranes that move are kept in int64."""
+        others = [node for node in self.graph.of(Neuron) if not isinstance(node.op, IF)]
+        if others:
+            raise BackendError(
+                f"{others[0]}: calibration of initial membranes takes code if, found {others[0].op.name}"
+            )
+        if self.integer:
+            self.kinds |= {node.name: INT64 for node in self.graph.of(Neuron)}
+
     def _run(self, x: Array, given: Mapping[str, Array]) -> Run:
-        signals: dict[str, Signal] = {}
-        chunk = _Chunk(self, x, signals, given)
+        trial = _Chunk(self, x, {}, calibrating=self.calibrate)
+        if self.calibrate:
+            self._walk(trial)
+        chunk = _Chunk(self, x, given, starts=trial.starts)
+        self._walk(chunk)
+        return Run(
+            tuple(chunk.signals[output].values for output in self.graph.outputs),
+            self.calibrate + (max(chunk.ticks, self.steps) if self.settle is None else self.most),
+            chunk.counts,
+            {name: spikes + trial.spikes.get(name, 0) for name, spikes in chunk.spikes.items()},
+        )
+
+    def _walk(self, chunk: _Chunk) -> None:
+        signals = chunk.signals
         for node in self.graph:
             with located(f"{node}"):
                 signals[node.name] = chunk.value(node)
             for source in set(node.inputs):
                 if self.last_use[source] == node.name and source not in self.graph.outputs:
                     del signals[source]
-        return Run(
-            tuple(signals[output].values for output in self.graph.outputs),
-            max(chunk.ticks, self.steps) if self.settle is None else self.most,
-            chunk.counts,
-            chunk.spikes,
-        )
 
 
 class _Chunk:
-    """One chunk of samples on its way through the graph."""
+    """One chunk of samples on its way through the graph.
+
+    starts: initial membranes in place of v0.  calibrating: steps of a trial run that finds them; 0: the run itself.
+    """
 
     def __init__(
-        self, simulator: NumpySimulator, x: Array, signals: dict[str, Signal], given: Mapping[str, Array]
+        self,
+        simulator: NumpySimulator,
+        x: Array,
+        given: Mapping[str, Array],
+        starts: Mapping[str, Array] | None = None,
+        calibrating: int = 0,
     ) -> None:
-        self.simulator, self.x, self.signals, self.given = simulator, x, signals, given
+        self.simulator, self.x, self.given, self.calibrating = simulator, x, given, calibrating
+        self.signals: dict[str, Signal] = {}
+        self.starts = dict(starts or {})
         self.counts: dict[str, Array] = {}
         self.spikes: dict[str, int] = {}
         self.ticks = 0
@@ -150,20 +190,34 @@ class _Chunk:
     def _neuron(self, node: Node, op: Neuron, kind: np.dtype[np.generic], signal: Signal) -> Signal:
         shape = (len(self.x), *self.simulator.graph.shape(node.name))
         steps, settle, most = self.simulator.steps, self.simulator.settle, self.simulator.most
+        if self.calibrating:
+            return self._trial(node, op, kind, shape, signal)
         least = max(steps, 0 if signal.still else len(signal.values)) if settle is None else most
-        firing = fire(op, kind, self._drive(op, kind, signal), shape, least, most)
+        firing = fire(op, kind, self._drive(op, kind, signal, steps), shape, least, most, self.starts.get(node.name))
         self.counts[node.name], self.spikes[node.name] = firing.counts, firing.spikes
         active = np.flatnonzero(firing.train.any(axis=tuple(range(1, firing.train.ndim))))
         self.ticks = max(self.ticks, int(active[-1]) + 1 if len(active) else 0)
         train = spread(self.given[node.name], steps) if node.name in self.given else firing.train
         return Signal(train if op.integer else train * op.value.astype(kind), still=False)
 
-    def _drive(self, op: Neuron, kind: np.dtype[np.generic], signal: Signal) -> Callable[[int], Array | None]:
+    def _trial(
+        self, node: Node, op: Neuron, kind: np.dtype[np.generic], shape: tuple[int, ...], signal: Signal
+    ) -> Signal:
+        """A population in the run before the run: input goes on for as long as it takes, at the rate of the run."""
+        ticks = self.calibrating
+        start, train = calibrated(op, kind, self._drive(op, kind, signal, ticks), shape, ticks)
+        self.starts[node.name], self.spikes[node.name] = start, int(train.sum())
+        return Signal(train if op.integer else train * op.value.astype(kind), still=False)
+
+    def _drive(
+        self, op: Neuron, kind: np.dtype[np.generic], signal: Signal, last: int
+    ) -> Callable[[int], Array | None]:
+        """What arrives at each tick; what is constant up to tick `last`, in parts as of the inject steps."""
         steps, gain = self.simulator.steps, 1 << op.shift
         if signal.still:
             total = self._whole(signal.values) * gain + op.bias
             parts = [part(total, tick, steps).astype(kind) for tick in range(min(2, steps))]
-            return lambda tick: None if tick >= steps else parts[min(tick, 1)]
+            return lambda tick: None if tick >= last else parts[min(tick, len(parts) - 1)]
         bias = [part(op.bias, tick, steps).astype(kind) for tick in range(min(2, steps))]
         ticks = len(signal.values)
 
@@ -171,9 +225,9 @@ class _Chunk:
             current = signal.values[tick].astype(kind) if tick < ticks else None
             if current is not None and gain != 1:
                 current *= gain
-            if tick >= steps:
+            if tick >= last:
                 return current
-            constant = bias[min(tick, 1)]
+            constant = bias[min(tick, len(bias) - 1)]
             return constant if current is None else current + constant
 
         return drive
