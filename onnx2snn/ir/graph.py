@@ -1,10 +1,11 @@
-"""The graph of ops, and the checks of a whole one."""
+"""The graph of ops, and the checks of a whole one: the only file that knows networkx."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
+
+import networkx as nx
 
 from onnx2snn.errors import GraphError, located
 from onnx2snn.ir.op import Op, Shape, same
@@ -37,19 +38,18 @@ class Node:
 
 @dataclass(frozen=True)
 class _Order:
-    """What follows from the nodes: each one's place in topological order, and who reads it (once for each slot)."""
+    """What follows from the nodes: each one's place in topological order, and the edges, one for each slot."""
 
     places: dict[str, int]
-    readers: dict[str, list[str]]
+    edges: nx.MultiDiGraph[str]
 
     def append(self, node: Node) -> None:
+        """Adds a node that nothing reads yet."""
         self.places[node.name] = len(self.places)
-        self.readers[node.name] = []
-        for source in node.inputs:
-            self.readers[source].append(node.name)
+        _connect(self.edges, node)
 
     def copy(self) -> _Order:
-        return _Order(dict(self.places), {name: list(found) for name, found in self.readers.items()})
+        return _Order(dict(self.places), self.edges.copy())
 
 
 class Graph:
@@ -64,7 +64,7 @@ class Graph:
         self.outputs: tuple[str, ...] = ()
         self._nodes: dict[str, Node] = {}  # in order of insertion; their inputs are the edges
         self._shapes: dict[str, Shape] = {}
-        self._order: _Order | None = _Order({}, {})
+        self._order: _Order | None = _Order({}, nx.MultiDiGraph())
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Graph:
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read `name`, in topological order; twice where both inputs read it."""
         order = self._sorted()
-        names = order.readers.get(name, [])
+        names = [target for _, target in order.edges.out_edges(name)]
         return tuple(self._nodes[n] for n in sorted(names, key=order.places.__getitem__))
 
     def of(self, *kinds: type[Op]) -> tuple[Node, ...]:
@@ -169,11 +169,12 @@ class Graph:
 
     def prune(self) -> None:
         """Removes nodes that no output depends on, except inputs."""
+        order = self._sorted()
         needed = {self[output].name for output in self.outputs}
-        for name in reversed(self._sorted().places):
-            if name in needed:
-                needed.update(self._nodes[name].inputs)
-            elif self._nodes[name].op.arity != 0:
+        for output in tuple(needed):
+            needed |= nx.ancestors(order.edges, output)  # pyright: ignore[reportUnknownMemberType]
+        for name in reversed(order.places):
+            if name not in needed and self._nodes[name].op.arity != 0:
                 del self._nodes[name], self._shapes[name]
                 self._order = None
 
@@ -211,10 +212,10 @@ class Graph:
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
-        below = {name}
+        order = self._sorted()
+        below: set[str] = nx.descendants(order.edges, name)  # pyright: ignore[reportUnknownMemberType]
         for node in self:
-            if node.name != name and not below.isdisjoint(node.inputs):
-                below.add(node.name)
+            if node.name in below:
                 with located(f"{node}"):
                     self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
@@ -224,26 +225,22 @@ class Graph:
         return self._order
 
     def _sort(self) -> _Order:
-        """Kahn's algorithm, a heap of places of insertion for those that are ready."""
-        names = list(self._nodes)
-        serial = {name: i for i, name in enumerate(names)}
-        readers: dict[str, list[str]] = {name: [] for name in names}
+        """Topological order; of nodes that are ready together the one inserted first."""
+        edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for node in self._nodes.values():
-            for source in node.inputs:
-                readers[source].append(node.name)
-        waiting = {name: len(node.inputs) for name, node in self._nodes.items()}
-        ready = [serial[name] for name, count in waiting.items() if not count]
-        order = _Order({}, readers)
-        while ready:
-            name = names[heappop(ready)]
-            order.places[name] = len(order.places)
-            for reader in readers[name]:
-                waiting[reader] -= 1
-                if not waiting[reader]:
-                    heappush(ready, serial[reader])
-        if len(order.places) < len(names):
-            raise GraphError(f"graph {self.name!r} has a cycle")
-        return order
+            _connect(edges, node)
+        serial = {name: i for i, name in enumerate(self._nodes)}
+        try:
+            order = list(nx.lexicographical_topological_sort(edges, key=serial.__getitem__))
+        except nx.NetworkXUnfeasible:
+            raise GraphError(f"graph {self.name!r} has a cycle") from None
+        return _Order({name: place for place, name in enumerate(order)}, edges)
+
+
+def _connect(edges: nx.MultiDiGraph[str], node: Node) -> None:
+    edges.add_node(node.name)
+    for slot, source in enumerate(node.inputs):
+        edges.add_edge(source, node.name, key=slot)
 
 
 def _infer(node: Node, shapes: Iterable[Shape]) -> Shape:
