@@ -18,7 +18,7 @@ from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_brea
 from onnx2snn.analysis.follow import Follower, Link
 from onnx2snn.analysis.lattice import TAIL, Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
-from onnx2snn.ir import Array, Graph, Node
+from onnx2snn.ir import Array, Graph, Node, same
 from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
 from onnx2snn.reference import exact, settle_bound, tail_nodes
 
@@ -104,13 +104,15 @@ class _Judge:
         self.places: Places = lattices(self.reference)
         self.ranges: Places = lattices(network, self.ticks)
         self.links = Follower(self.reference, network, self.places).links()
-        self.tail = tail_nodes(network)
+        self.tail, self.front = tail_nodes(network), _before_encoders(reference, network)
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
     def verdict(self, node: Node) -> Verdict:
         op = node.op
         if node.name in self.tail:
             return Verdict(node.name, op.name, "analog", reason=TAIL, tail=True)
+        if node.name in self.front:
+            return self._preparation(node)
         if isinstance(op, Neuron):
             return self._neuron(node, op)
         if self.real and not isinstance(op, (Input, Encoder)):
@@ -128,14 +130,22 @@ class _Judge:
             return replace(base, exactness="analog" if link.analog else "bounded", reason=link.broken)
         return base
 
+    def _preparation(self, node: Node) -> Verdict:
+        """What stands between input and encoder does to the input what the model does to it."""
+        base = Verdict(node.name, node.op.name, "exact", reason="part of the encoder: works on the input itself")
+        twin = self.reference.get(node.name)
+        if twin is not None and same(twin.op, node.op) and twin.inputs == node.inputs:
+            return base
+        return replace(base, exactness="bounded", reason="prepares the input otherwise than the model")
+
     def _readout(self, node: Node, op: Readout) -> Verdict:
         base = self._linear(node)
         twin = self.reference[node.name] if base.exactness == "exact" else None
         place = None if twin is None else self.places[twin.inputs[0]]
         if twin is None or not isinstance(twin.op, Readout) or not isinstance(place, Lattice):
             return base
-        same = _equal(op.scale, place.unit * twin.op.scale) and _equal(op.bias, twin.op.bias)
-        return base if same else replace(base, exactness="bounded", reason="scale or bias differ from the model's")
+        equal = _equal(op.scale, place.unit * twin.op.scale) and _equal(op.bias, twin.op.bias)
+        return base if equal else replace(base, exactness="bounded", reason="scale or bias differ from the model's")
 
     def _neuron(self, node: Node, op: Neuron) -> Verdict:
         base = Verdict(node.name, op.name, "bounded", bound=_span(op, self.ticks))
@@ -252,6 +262,18 @@ class _Judge:
         if not isinstance(place, Lattice):
             return 0
         return int(max(np.abs(place.low).max(initial=0), np.abs(place.high).max(initial=0))).bit_length() + 1
+
+
+def _before_encoders(reference: Graph, graph: Graph) -> frozenset[str]:
+    """Nodes behind the input that only the model's own encoders read, directly or through one another."""
+    found = {node.name for node in reference.of(Encoder) if node.name in graph}
+    encoders = frozenset(found)
+    for node in reversed(list(graph)):
+        readers = graph.consumers(node.name)
+        encoded = all(reader.name in found for reader in readers)
+        if readers and encoded and node.name not in graph.outputs and not isinstance(node.op, (Input, Encoder)):
+            found.add(node.name)
+    return frozenset(found) - encoders
 
 
 def _too_fine(reference: Graph, network: Graph, steps: int) -> dict[str, Staircase]:
