@@ -255,6 +255,31 @@ def test_residual_networks_calibrate(tmp_path: Path) -> None:
     assert verified.json["parity"]["argmax_agreement"] > 0.9
 
 
+@pytest.mark.parametrize(("op", "options"), [("LeakyRelu", {"alpha": 0.1}), ("HardSigmoid", {}), ("Elu", {})])
+def test_other_activations_calibrate_and_can_be_proven(op: str, options: dict[str, Any], tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 1, 8, 8])
+    y = m.node(op, m.node("Conv", "x", m.constant(m.rng.normal(0, 0.5, (4, 1, 3, 3)))), **options)
+    y = m.node("Gemm", m.node("Flatten", y), m.constant(m.rng.normal(0, 0.1, (5, 144))), transB=1)
+    model = m.save(m.node("Sigmoid", y), tmp_path / "m.onnx")
+    x = m.rng.random((40, 1, 8, 8)).astype(np.float32)
+    found = convert(model, calibrate=x, calibration=Calibration(levels=31, input_levels=255, weight_bits=8))
+    assert [v.name for v in found.certificate.verdicts if v.exactness == "bounded"] == []
+    assert found.certificate.breakpoints > 0
+    assert found.certificate.proven == found.certificate.breakpoints
+    expected = evaluate(found.ann, x)[found.ann.outputs[0]]
+    assert np.abs(found.simulate(x).output - expected).max() < 0.05
+
+
+def test_a_quantiser_spelled_out_is_none_to_calibrate(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 1, 8, 8])
+    y = m.node("Conv", "x", m.constant(m.rng.normal(0, 0.5, (4, 1, 3, 3))))
+    y = m.node("Clip", m.node("Div", y, m.constant(0.25)), m.constant(0.0), m.constant(7.0))
+    y = m.node("Flatten", m.node("Mul", m.node("Round", y), m.constant(0.25)))
+    model = m.save(m.node("Gemm", y, m.constant(m.rng.normal(0, 0.1, (5, 144))), transB=1), tmp_path / "m.onnx")
+    found = convert(model, calibrate=m.rng.random((8, 1, 8, 8)).astype(np.float32))
+    assert not found.calibrated
+
+
 def mean_errors(tuner: Tuner, code: str, steps: int) -> list[Array]:
     """The mean difference of each channel at each activation, for the facts that the tuner finds."""
     target = Target(STAIRCASES, code, steps)

@@ -18,12 +18,14 @@ import numpy as np
 from onnx2snn.analysis.histogram import Histogram
 from onnx2snn.errors import DataError, located
 from onnx2snn.ir import Array, Graph, Node, Op
-from onnx2snn.ir.ops import BatchNorm, Clip, Conv, Dense, Input, Quantise, Relu
+from onnx2snn.ir.ops import BatchNorm, Clip, Conv, Dense, Input, LeakyRelu, Quantise, Relu, Unary
 from onnx2snn.reference import evaluate
 
 Method = Literal["max", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("max", "percentile", "mse")
-ACTIVATIONS: tuple[type[Op], ...] = (Relu, Clip)  #: elementwise ops whose output is made a staircase
+ACTIVATIONS: tuple[type[Op], ...] = (Relu, Clip, LeakyRelu, Unary)  #: elementwise ops whose output is quantised
+#: Functions that step by themselves.
+STEPPED = ("ceil", "floor", "nonnegative", "positive", "round", "sign", "truncate")
 BINS = 8192  #: on either side of zero, of a whole tensor: resolution of a 4096th of the largest value, or finer
 CHANNEL_BINS = 2048  #: of one channel: resolution of a 1024th
 CANDIDATES = 1 - 0.01 * np.arange(95)  #: of the search, as shares of the largest value
@@ -39,11 +41,30 @@ class Range:
 
 
 def sites(graph: Graph) -> tuple[str, ...]:
-    """Names of the real-valued activations: those that no quantiser reads or, before a Relu, makes."""
-    return tuple(node.name for node in graph.of(*ACTIVATIONS) if not _quantised(graph, node))
+    """Names of the real-valued activations: those that no quantiser reads or, before a Relu, makes.
+
+    Functions other than Relu and Clip count where weights follow; heads may stay real-valued.
+    """
+    weighted = _before_weights(graph)
+    return tuple(
+        node.name
+        for node in graph.of(*ACTIVATIONS)
+        if not _quantised(graph, node) and (isinstance(node.op, (Relu, Clip)) or node.name in weighted)
+    )
+
+
+def _before_weights(graph: Graph) -> set[str]:
+    """Nodes that a Conv or Dense depends on."""
+    found: set[str] = set()
+    for node in reversed(list(graph)):
+        if isinstance(node.op, (Conv, Dense)) or node.name in found:
+            found.update(node.inputs)
+    return found
 
 
 def _quantised(graph: Graph, node: Node) -> bool:
+    if isinstance(node.op, Unary) and node.op.function in STEPPED:
+        return True
     readers = graph.consumers(node.name)
     if readers and all(isinstance(reader.op, (Quantise, *ACTIVATIONS)) for reader in readers):
         return True

@@ -28,6 +28,7 @@ from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
 from onnx2snn.passes import (
     AddReadouts,
     MapNeurons,
+    ProbeStaircases,
     QuantiseActivations,
     QuantiseWeights,
     Recipe,
@@ -158,7 +159,8 @@ class Tuner:
     def facts(self) -> Facts:
         """Clip ranges, before any correction."""
         chosen = self.calibration
-        names = sites(self.ann)
+        probed = run_passes(self.ann, (ProbeStaircases(),))  # quantisers spelled in other ways are none
+        names = tuple(name for name in sites(probed) if name in self.ann)
         if self.samples is None or not names:
             return Facts()
         found = histograms(self.ann, self.batches(), names, chosen.per_channel)

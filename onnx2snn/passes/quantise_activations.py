@@ -11,7 +11,7 @@ import numpy as np
 from onnx2snn.analysis.calibration import ACTIVATIONS, Range, channel_axis, grid
 from onnx2snn.errors import PassError, UsageError, located
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Quantise
+from onnx2snn.ir.ops import Clip, Quantise, Relu
 from onnx2snn.passes.base import Pass
 
 Side = float | Sequence[float]  #: one number, or one a channel
@@ -48,7 +48,7 @@ class QuantiseActivations(Pass):
                     notes.append(f"{node}: quantised already")
                 else:
                     self._quantise(graph, node, as_range(name, sides))
-        notes.extend(f"{node}: no range is known" for node in graph.of(*ACTIVATIONS) if _lacks_one(graph, node))
+        notes.extend(f"{node}: no range is known" for node in graph.of(Relu, Clip) if _lacks_one(graph, node))
         return graph
 
     def _quantise(self, graph: Graph, node: Node, covered: Range) -> None:
