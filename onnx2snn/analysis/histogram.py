@@ -16,7 +16,7 @@ class Histogram:
     Bin i holds values from i w up to, not with, (i + 1) w, for i from -bins to bins - 1. A value outside doubles the
     width as often as it takes: neighbouring bins merge, so nothing is estimated anew. Once a channel is seen
     whole, its largest magnitude m lies between bins w / 2 and bins w: the **resolution** is w <= 2 m / bins.
-    Memory: 16 `bins` bytes a channel, and three numbers.
+    `bins` is a power of two. Memory: 16 `bins` bytes a channel, and three numbers.
     """
 
     def __init__(self, channels: int, bins: int) -> None:
@@ -50,7 +50,7 @@ class Histogram:
         self.counts += np.bincount(place.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
 
     def _grow(self, largest: Array) -> None:
-        wanted = np.frexp(largest / self.bins)[1]  # largest / bins < 2^wanted
+        wanted = np.frexp(largest)[1] - (self.bins.bit_length() - 1)  # largest < bins 2^wanted
         wanted = np.where(largest > 0, np.maximum(wanted, SMALLEST), SMALLEST)
         index = np.arange(-self.bins, self.bins)
         for channel in np.flatnonzero(wanted > self.exponent):
