@@ -46,7 +46,8 @@ def fire(
     place of v0.
     """
     v = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind)
-    state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, np.int16))
+    tracer = np.int16 if most <= np.iinfo(np.int16).max else np.int32  # at most one spike a tick
+    state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, tracer))
     train: list[Array] = []
     spikes = 0
     for tick in range(most):
