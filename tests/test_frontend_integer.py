@@ -172,6 +172,18 @@ CASES: dict[str, tuple[tuple[int | str, ...], Build]] = {
     ),
 }
 
+CASES |= {
+    "QLinearLeakyRelu": (IMAGE, lambda m: small(m, "QLinearLeakyRelu", *codes_in(m), alpha=0.13)),
+    "QLinearSigmoid": (IMAGE, lambda m: on_unit(m, "QLinearSigmoid", *codes_in(m))),
+    "QLinearSoftmax": (FLAT, lambda m: on_unit(m, "QLinearSoftmax", *codes_in(m), axis=-1, opset=13)),
+}
+
+
+def on_unit(m: Network, op: str, *operands: str, **attributes: Any) -> str:
+    """An op whose output lies in [0, 1]."""
+    grid = m.grid(1 / 256, 0)
+    return m.back(m.node(op, *operands, *grid, domain=MICROSOFT, **attributes), grid)
+
 
 def small_s8(m: Network, op: str, *operands: str, last: str) -> str:
     grid = m.grid(0.0373, -7, np.int8)
@@ -198,6 +210,10 @@ MOVES: dict[str, Callable[[Network, str], str]] = {
     "Reshape": lambda m, x: m.node("Reshape", x, m.constant([0, -1], np.int64)),
     "Unsqueeze": lambda m, x: m.node("Unsqueeze", x, m.constant([1], np.int64)),
     "Concat": lambda m, x: m.node("Concat", x, x, axis=1),
+    "Transpose": lambda m, x: m.node("Transpose", x, perm=[0, 2, 3, 1]),
+    "Slice": lambda m, x: m.node("Slice", x, *(m.constant([n], np.int64) for n in (1, 4, 2))),
+    "Pad": lambda m, x: m.node("Pad", x, m.constant([0, 0, 1, 1, 0, 0, 0, 2], np.int64), m.constant(117, np.uint8)),
+    "Pad with another code": lambda m, x: m.node("Pad", x, m.constant([0, 0, 1, 1, 0, 0, 0, 2], np.int64)),
     "several": lambda m, x: m.node("Flatten", pooled(m, m.node("Concat", x, x, axis=1))),
 }
 

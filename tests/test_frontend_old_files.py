@@ -133,3 +133,24 @@ def test_the_first_resize(tmp_path: Path) -> None:
     assert [v is None for v in node.inputs] == [False, True, False]
     assert node.attributes["coordinate_transformation_mode"].value == "asymmetric"
     assert node.attributes["nearest_mode"].value == "floor"
+
+
+FORMER: dict[str, tuple[int, Callable[[ModelBuilder], str]]] = {
+    "Slice": (9, lambda m: m.node("Slice", "x", starts=[1, 2], ends=[5, 6], axes=[2, 3])),
+    "Slice without axes": (7, lambda m: m.node("Slice", "x", starts=[0, 1], ends=[2**31 - 1, 2])),
+    "Pad": (9, lambda m: m.node("Pad", "x", pads=[0, 0, 1, 1, 0, 0, 2, 2])),
+    "Split": (9, lambda m: m.node("Split", "x", axis=1, split=[1, 1])),
+    "Upsample attribute": (8, lambda m: m.node("Upsample", "x", scales=[1.0, 1.0, 2.0, 3.0])),
+    "Upsample input": (9, lambda m: m.node("Upsample", "x", m.constant([1, 1, 2, 3]))),
+    "Resize": (10, lambda m: m.node("Resize", "x", m.constant([1, 1, 2, 3]), mode="nearest")),
+}
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_former_forms_read_as_onnx_runtime_runs_them(name: str, tmp_path: Path) -> None:
+    opset, build = FORMER[name]
+    m = ModelBuilder(IMAGE, opset=opset)
+    y = build(m)
+    if name == "Split":
+        m.nodes[-1].output.append("rest")
+    compare(save(m, y, tmp_path / "m.onnx", rank=4))

@@ -8,6 +8,8 @@ import numpy as np
 
 from dialects.network import Network, dialect
 
+WAITS = "staircases of chains of elementwise ops"
+
 
 def _small_net(m: Network, act: Callable[[str], str]) -> str:
     """Quantised input, convolution, activation, averages, output layer; real weights."""
@@ -16,7 +18,7 @@ def _small_net(m: Network, act: Callable[[str], str]) -> str:
     return m.node("Gemm", m.flat(y), m.real(4, 3), m.real(4), transB=1)
 
 
-@dialect()
+@dialect(waits=WAITS)
 def qcfs(m: Network) -> str:
     """y = th floor(clip(x / th, 0, 1) L + 1/2) / L, half up."""
 
@@ -29,7 +31,7 @@ def qcfs(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect()
+@dialect(waits=WAITS)
 def lsq(m: Network) -> str:
     """y = s round(clip(x / s, 0, Q)), half to even."""
 
@@ -41,7 +43,7 @@ def lsq(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect()
+@dialect(waits=WAITS)
 def pact(m: Network) -> str:
     """y = round(k (|x| - |x - a| + a) / 2) / k: a clip to [0, a] spelled with absolute values."""
 
@@ -54,7 +56,7 @@ def pact(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect()
+@dialect(waits=WAITS)
 def dorefa(m: Network) -> str:
     """y = round((2^k - 1) clip(x, 0, 1)) / (2^k - 1)."""
 
@@ -65,7 +67,7 @@ def dorefa(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect()
+@dialect(waits=WAITS)
 def median(m: Network) -> str:
     """Median quantisation, k = 1 and B = 2: y = round(2^k clip(relu(x), 0, B) + 1e-5) / 2^k; ternary weights."""
 

@@ -57,7 +57,7 @@ def _dynamic(m: Network, x: str) -> tuple[str, Grid]:
     return names[0], (names[1], names[2])
 
 
-@dialect(opset=11, tolerance=0.1)
+@dialect(opset=11, tolerance=0.1, becomes="refused")
 def dynamic(m: Network) -> str:
     """Scales worked out from each batch while it runs: read as the real-valued network with whole weights."""
     y = _integer_layer(m, "ConvInteger", *_dynamic(m, "x"), (3, 2, 3, 3), m.real(1, 3, 1, 1))
@@ -65,7 +65,7 @@ def dynamic(m: Network) -> str:
     return _integer_layer(m, "MatMulInteger", *_dynamic(m, y), (12, 4), m.real(4))
 
 
-@dialect(opset=9, ir=6, whole_input=True, tolerance=0)
+@dialect(opset=9, ir=6, whole_input=True, tolerance=0, waits="staircases of integer scaling chains")
 def nemo(m: Network) -> str:
     """NEMO: whole numbers throughout, scaled down by multiply, divide and clip."""
     y = "x"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 IMAGE: tuple[int | str, ...] = ("N", 2, 6, 6)
 Grid = tuple[str, str]  #: names of scale and zero point
 Opsets = tuple[tuple[str, int], ...]
+Becomes = Literal["exact", "analog", "refused"]
 
 
 class Network(ModelBuilder):
@@ -54,8 +55,12 @@ class Network(ModelBuilder):
 class Dialect:
     """One network.
 
-    missing: what the frontend cannot read yet, "" where it reads the network.  runs: whether ONNX Runtime knows its
-    ops.  tolerance: of outputs, absolute.  whole_input: inputs are the integers 0 to 255.
+    missing: what the frontend cannot read yet, "" where it reads the network.
+    runs: whether ONNX Runtime knows its ops.
+    tolerance: of outputs, absolute.
+    whole_input: inputs are the integers 0 to 255.
+    becomes: its spiking network: "exact", "analog" where real weights stay, "refused" where activations are real.
+    waits: what the passes cannot do with it yet, "" where nothing.
     """
 
     name: str
@@ -68,6 +73,8 @@ class Dialect:
     runs: bool
     tolerance: float
     whole_input: bool
+    becomes: Becomes
+    waits: str
 
     def proto(self) -> onnx.ModelProto:
         """The model; the same bytes every time."""
@@ -103,12 +110,16 @@ def dialect(
     runs: bool = True,
     tolerance: float = 1e-5,
     whole_input: bool = False,
+    becomes: Becomes = "exact",
+    waits: str = "",
 ) -> Callable[[Callable[[Network], str]], Callable[[Network], str]]:
     """Registers a network under the name of the function that builds it."""
 
     def register(build: Callable[[Network], str]) -> Callable[[Network], str]:
         name = build.__name__
-        DIALECTS[name] = Dialect(name, build, shape, opset, ir, opsets, missing, runs, tolerance, whole_input)
+        DIALECTS[name] = Dialect(
+            name, build, shape, opset, ir, opsets, missing, runs, tolerance, whole_input, becomes, waits
+        )
         return build
 
     return register

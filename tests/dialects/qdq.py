@@ -81,7 +81,7 @@ def torch_fake_quantize(m: Network) -> str:
     return m.node("Gemm", y, w, m.real(4), transB=1)
 
 
-@dialect(opset=20)
+@dialect(opset=20, becomes="refused")
 def pt2e(m: Network) -> str:
     """torchao PT2E: int8 weights, real biases, Relu kept; the Relu behind the addition is not quantised."""
     x = m.qdq("x", m.grid(0.0231, 128), axis=1)
@@ -95,7 +95,7 @@ def pt2e(m: Network) -> str:
     return m.node("Gemm", y, w, m.real(4), transB=1)
 
 
-@dialect(opset=17)
+@dialect(opset=17, becomes="refused")
 def modelopt_torch(m: Network) -> str:
     """ModelOpt from torch: only inputs of layers quantised, so an addition bypasses the quantiser; BatchNorm stays."""
     x = m.qdq("x", m.grid(0.0231, 0, np.int8))
@@ -108,7 +108,7 @@ def modelopt_torch(m: Network) -> str:
     return m.node("Gemm", y, m.qdq(m.real(4, 2), m.grid(m.scales(4, 0.011), 0, np.int8), axis=0), m.real(4), transB=1)
 
 
-@dialect(opset=19, tolerance=5e-3)
+@dialect(opset=19, tolerance=5e-3, becomes="analog")
 def modelopt_onnx(m: Network) -> str:
     """ModelOpt from ONNX: half precision between a cast at either end, some layers quantised, Relu kept."""
     half = TensorProto.FLOAT16

@@ -6,14 +6,17 @@ staircases, or the line of the error where the network has to be calibrated firs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 
 from dialects import DIALECTS, Dialect
 from dialects.executor import output
 from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.flow.inspect import inspect
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Graph, print_graph
 from onnx2snn.passes import STAIRCASES, run_passes
@@ -29,7 +32,16 @@ def unread(dialect: Dialect) -> list[pytest.MarkDecorator]:
     return [pytest.mark.xfail(reason=reason, raises=Onnx2SnnError)] if dialect.missing else []
 
 
-every = pytest.mark.parametrize("dialect", [pytest.param(d, id=d.name, marks=unread(d)) for d in DIALECTS.values()])
+def waiting(dialect: Dialect) -> list[pytest.MarkDecorator]:
+    reason = f"the passes do not make {dialect.waits or dialect.missing} yet"
+    return [pytest.mark.xfail(reason=reason, raises=AssertionError)] if dialect.waits or dialect.missing else []
+
+
+def rows(marks: Callable[[Dialect], list[pytest.MarkDecorator]]) -> list[ParameterSet]:
+    return [pytest.param(d, id=d.name, marks=marks(d)) for d in DIALECTS.values()]
+
+
+every = pytest.mark.parametrize("dialect", rows(unread))
 
 
 def staircases(graph: Graph) -> str:
@@ -57,6 +69,17 @@ def test_the_ir_computes_what_the_file_computes(dialect: Dialect, tmp_path: Path
     graph = read_onnx(path).graph
     (name,) = graph.outputs
     np.testing.assert_allclose(evaluate(graph, x)[name], output(dialect, path, x), rtol=0, atol=dialect.tolerance)
+
+
+@pytest.mark.parametrize("dialect", rows(waiting))
+def test_what_the_spiking_network_is(dialect: Dialect, tmp_path: Path) -> None:
+    found = inspect(dialect.save(tmp_path))
+    kinds = {node.kind for node in found.nodes}
+    assert found.ok == (dialect.becomes != "refused")
+    if found.ok:
+        assert kinds == ({"exact"} if dialect.becomes == "exact" else {"exact", "analog"})
+    else:
+        assert "a real-valued activation" in " ".join(found.problems)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

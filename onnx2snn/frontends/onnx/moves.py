@@ -64,7 +64,7 @@ def _slice(
     for axis, start, stop, step in zip(along, begin, end, stride, strict=True):
         shape = reader.shape(source)
         if axis % (len(shape) + 1) == 0:
-            if (start, step) == (0, 1) and (stop >= (reader.batch or 1 << 31)):
+            if (start, step) == (0, 1) and (stop >= (reader.batch or (1 << 31) - 1)):
                 continue
             raise ModelError(f"slices after the batch axis expected, found [{start}:{stop}:{step}] of it")
         place = _axis(axis, shape)

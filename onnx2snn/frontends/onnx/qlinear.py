@@ -5,7 +5,7 @@ Each is read as what it means: the real op on dequantised inputs, then codes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,9 @@ from onnx2snn.frontends.onnx.codes import requantised, values
 from onnx2snn.frontends.onnx.dynamic import real_of
 from onnx2snn.frontends.onnx.grids import weights_of, whole
 from onnx2snn.frontends.onnx.linear import conv, gemm, matmul
-from onnx2snn.frontends.onnx.reader import RULES, Reader, attribute, constant, feature, rule
-from onnx2snn.frontends.onnx.symbols import Constant, DynamicCodes, Symbol, Weights
+from onnx2snn.frontends.onnx.reader import RULES, Reader, against_feature, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.symbols import Constant, DynamicCodes, Feature, Symbol, Weights
+from onnx2snn.ir.ops import Affine
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -67,14 +68,17 @@ def _matmul_integer_to_float(
 ) -> Symbol:
     source = real_of(reader, a, a_scale) if isinstance(a, DynamicCodes) else values(reader, a, a_scale, a_zero)
     made = matmul(reader, node, source, _weights((b, b_scale, b_zero), 1))
-    return made if bias is None else plain("Add")(reader, node, made, bias)
+    if bias is None:
+        return made
+    shift = against_feature(constant(bias, "bias"), reader.shape(feature(made)), "bias")
+    return reader.add(Affine(shift=shift), feature(made))
 
 
 @rule("QLinearAdd", "QLinearMul", domain=MICROSOFT)
 def _two(reader: Reader, node: onnx_ir.Node, *operands: Symbol | None) -> Symbol:
     """a, its scale and zero point; b, likewise; scale and zero point of y."""
-    made = plain(node.op_type)(reader, node, _operand(reader, operands[:3]), _operand(reader, operands[3:6]))
-    return requantised(reader, feature(made), *operands[6:8])
+    made = plain(reader, node, _operand(reader, operands[:3]), _operand(reader, operands[3:6]))
+    return requantised(reader, made, *operands[6:8])
 
 
 @rule(
@@ -89,23 +93,28 @@ def _one(reader: Reader, node: onnx_ir.Node, *operands: Symbol | None) -> Symbol
     """x, its scale and zero point; scale and zero point of y."""
     if attribute(node, "channels_last", 0):
         raise ModelError("channels_last = 0 expected, found 1")
-    made = plain(node.op_type)(reader, node, _operand(reader, operands[:3]))
-    return requantised(reader, feature(made), *operands[3:5])
+    made = plain(reader, node, _operand(reader, operands[:3]))
+    return requantised(reader, made, *operands[3:5])
 
 
 @rule("QLinearConcat", domain=MICROSOFT)
 def _concat(reader: Reader, node: onnx_ir.Node, scale: Symbol, zero_point: Symbol, *operands: Symbol | None) -> Symbol:
     """Scale and zero point of y; then each part with its scale and zero point."""
     parts = [_operand(reader, operands[i : i + 3]) for i in range(0, len(operands), 3)]
-    return requantised(reader, feature(plain(node.op_type)(reader, node, *parts)), scale, zero_point)
+    return requantised(reader, plain(reader, node, *parts), scale, zero_point)
 
 
-def plain(op: str) -> Callable[..., Symbol]:
-    """The rule of the real op that a QLinear op stands for."""
-    name = op.removeprefix("QLinear")
+def plain(reader: Reader, node: onnx_ir.Node, *inputs: Symbol) -> Feature:
+    """What the real op that a QLinear op stands for makes of real inputs."""
+    import onnx_ir
+
+    name = node.op_type.removeprefix("QLinear")
     if ("", name) not in RULES:
-        raise UnsupportedOpError(f"{op} stands for {name}, which no rule reads")
-    return RULES["", name]  # pyright: ignore[reportReturnType]  none of them has several outputs
+        raise UnsupportedOpError(f"{node.op_type} stands for {name}, which no rule reads")
+    real = onnx_ir.Node("", name, (), node.attributes.values(), num_outputs=1, name=node.name)
+    made = RULES["", name](reader, real, *inputs)
+    assert not isinstance(made, tuple)
+    return feature(made)
 
 
 def _operand(reader: Reader, operand: Sequence[Symbol | None]) -> Symbol:
