@@ -27,6 +27,7 @@ from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
 from onnx2snn.passes import (
     AddReadouts,
+    LiftQuantisers,
     MapNeurons,
     ProbeStaircases,
     QuantiseActivations,
@@ -129,7 +130,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Tuner:
-    """Works out the facts of a real-valued model `ann` on samples.
+    """Works out the facts of a real-valued model `ann`, its quantisers lifted to their activations, on samples.
 
     Corrections go layer by layer, each with those before it in force, comparing the activations of the model with
     those of the network: of its staircases where the code is exact, else of its spikes after all steps.
@@ -187,7 +188,7 @@ class Tuner:
         shifts = {name: _plain(short(shift)) for name, shift in facts.shifts.items()}
         if shifts:
             steps = (*steps, ShiftActivations(shifts=shifts))
-        return steps
+        return (LiftQuantisers(), *steps) if steps else ()
 
     def tuned(self, target: Target) -> tuple[Recipe, Recipe]:
         """The passes before all others, and those after the neurons are there, corrected for a target."""

@@ -18,7 +18,16 @@ from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
 from onnx2snn.ir.ops import Conv, Dense, Input, Neuron
-from onnx2snn.passes import CODES, CoarsenStaircases, MapNeurons, Recipe, approximate, most_levels, run_passes
+from onnx2snn.passes import (
+    CODES,
+    CoarsenStaircases,
+    LiftQuantisers,
+    MapNeurons,
+    Recipe,
+    approximate,
+    most_levels,
+    run_passes,
+)
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
@@ -77,7 +86,7 @@ class Conversion:
     @cached_property
     def tuner(self) -> Tuner:
         """What quantises the model where it is real-valued."""
-        return Tuner(self.ann, self.calibration, self.samples)
+        return Tuner(LiftQuantisers()(self.ann), self.calibration, self.samples)
 
     @cached_property
     def network(self) -> Network:

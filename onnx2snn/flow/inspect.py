@@ -11,7 +11,7 @@ from onnx2snn.errors import Onnx2SnnError, UnsupportedOpError
 from onnx2snn.frontends.onnx import Record, list_nodes, read_onnx
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, Quantise, Relu, Staircase
-from onnx2snn.passes import CODES, STAIRCASES, MakeInteger, MapNeurons, most_levels, run_passes
+from onnx2snn.passes import CODES, STAIRCASES, LiftQuantisers, MakeInteger, MapNeurons, most_levels, run_passes
 from onnx2snn.reference import settle_bound
 
 NodeClass = Literal["exact", "bounded", "analog", "unsupported"]
@@ -71,7 +71,8 @@ def inspect(model: str | Path) -> Inspection:
         if not error.path or len(error.path) < 2:
             raise
         return _unread(path, str(error))
-    open_ended = {node.name for node in reading.graph.of(Relu, Clip) if _continuous(reading.graph, node.name)}
+    lifted = LiftQuantisers()(reading.graph)
+    open_ended = {node.name for node in lifted.of(Relu, Clip) if _continuous(lifted, node.name)}
     try:
         reference = run_passes(reading.graph, STAIRCASES)
         certificate, steps = _certificate(reference)

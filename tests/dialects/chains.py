@@ -8,8 +8,6 @@ import numpy as np
 
 from dialects.network import Network, dialect
 
-WAITS = "staircases of chains of elementwise ops"
-
 
 def _small_net(m: Network, act: Callable[[str], str]) -> str:
     """Quantised input, convolution, activation, averages, output layer; real weights."""
@@ -18,7 +16,7 @@ def _small_net(m: Network, act: Callable[[str], str]) -> str:
     return m.node("Gemm", m.flat(y), m.real(4, 3), m.real(4), transB=1)
 
 
-@dialect(waits=WAITS)
+@dialect(becomes="analog")
 def qcfs(m: Network) -> str:
     """y = th floor(clip(x / th, 0, 1) L + 1/2) / L, half up."""
 
@@ -31,7 +29,7 @@ def qcfs(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect(waits=WAITS)
+@dialect(becomes="analog")
 def lsq(m: Network) -> str:
     """y = s round(clip(x / s, 0, Q)), half to even."""
 
@@ -43,7 +41,7 @@ def lsq(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect(waits=WAITS)
+@dialect(becomes="analog")
 def pact(m: Network) -> str:
     """y = round(k (|x| - |x - a| + a) / 2) / k: a clip to [0, a] spelled with absolute values."""
 
@@ -56,7 +54,7 @@ def pact(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect(waits=WAITS)
+@dialect(becomes="analog")
 def dorefa(m: Network) -> str:
     """y = round((2^k - 1) clip(x, 0, 1)) / (2^k - 1)."""
 
@@ -67,7 +65,7 @@ def dorefa(m: Network) -> str:
     return _small_net(m, act)
 
 
-@dialect(waits=WAITS)
+@dialect(becomes="analog")
 def median(m: Network) -> str:
     """Median quantisation, k = 1 and B = 2: y = round(2^k clip(relu(x), 0, B) + 1e-5) / 2^k; ternary weights."""
 

@@ -16,6 +16,7 @@ from _pytest.mark import ParameterSet
 from dialects import DIALECTS, Dialect
 from dialects.executor import output
 from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.flow.convert import convert
 from onnx2snn.flow.inspect import inspect
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Graph, print_graph
@@ -99,3 +100,11 @@ def test_the_same_network_every_time() -> None:
 def test_every_golden_file_belongs_to_a_dialect() -> None:
     read = {dialect.name for dialect in DIALECTS.values() if not dialect.missing}
     assert {path.stem for path in GOLDEN.glob("*.txt")} == read
+
+
+def test_a_quantiser_behind_pooling_leaves_nothing_to_calibrate(tmp_path: Path) -> None:
+    path, x = DIALECTS["conv_integer"].save(tmp_path), DIALECTS["conv_integer"].samples()
+    manifest = convert(path, calibrate=x).save(tmp_path / "out")
+    assert manifest.staircase_passes == convert(path).save(tmp_path / "other").staircase_passes
+    manifest = convert(DIALECTS["dynamic"].save(tmp_path), calibrate=x).save(tmp_path / "dynamic")
+    assert manifest.staircase_passes.startswith("lift-quantisers, quantise-activations")
