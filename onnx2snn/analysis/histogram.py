@@ -45,7 +45,8 @@ class Histogram:
         self.low = np.minimum(self.low, values.min(axis=1))
         self.high = np.maximum(self.high, values.max(axis=1))
         self._grow(np.maximum(np.abs(self.low), np.abs(self.high)))
-        place = np.floor(values / self.width[:, None]).astype(np.int64) + self.bins
+        place = np.floor(values / self.width[:, None]).astype(np.int64)
+        place = np.where(values < 0, np.minimum(place, -1), place) + self.bins  # where the quotient underflows
         place += (np.arange(len(values)) * 2 * self.bins)[:, None]
         self.counts += np.bincount(place.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
 
