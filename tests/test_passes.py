@@ -135,8 +135,8 @@ STAIRS = "staircase(x){scale=f64[]{0.5}, lo=0, hi=7}"
 REFUSED: dict[str, tuple[str, tuple[str, ...], str]] = {
     "clip-range": (
         "insert-staircases",
-        ("c : 2x4 = clip(x){low=1.0, high=3.0}", f"q : 2x4 = {QUANTISE} return q"),
-        "pass insert-staircases > q (Quantise, made by a pass): Clip to [1.0, 3.0] leaves counts 2 to 6; a range",
+        ("c : 2x4 = clip(x){low=1.1, high=1.2}", f"q : 2x4 = {QUANTISE} return q"),
+        "pass insert-staircases > q (Quantise, made by a pass): bounds [1.1, 1.2] leave one value, 2 steps; a range",
     ),
     "clip-channels": (
         "insert-staircases",

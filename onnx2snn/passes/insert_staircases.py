@@ -7,10 +7,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from onnx2snn.analysis.pointwise import between
 from onnx2snn.errors import PassError
-from onnx2snn.ir import Graph, Node, Op
-from onnx2snn.ir.ops import Clip, Quantise, Relu, Staircase
+from onnx2snn.ir import Array, Graph, Node, Op
+from onnx2snn.ir.ops import Add, Clip, Quantise, Relu
 from onnx2snn.passes.base import Rewrite
+from onnx2snn.passes.crosscheck import check
+from onnx2snn.passes.placing import put
+from onnx2snn.passes.roundings import branches
 from onnx2snn.passes.weighted import sole_reader
 from onnx2snn.reference import round_to
 
@@ -24,7 +28,10 @@ class InsertStaircases(Rewrite):
 
     given:   [Relu | Clip] -> Quantise -> [Relu | Clip]
     result:  Staircase with lo = qmin - zero_point and hi = qmax - zero_point, cut to what Relu (lo >= 0) and
-             Clip (rounded bounds) let through; a Clip behind the quantiser that cuts between two steps stays
+             Clip (rounded bounds) let through; a Clip behind the quantiser that cuts between two steps stays.
+             Other roundings than to nearest, and ranges that do not hold zero, take shifts in front and behind;
+             those that mirror at zero become the sum of a staircase for each sign (see `branches`).
+    Every staircase is compared with what it replaced, at and beside its breakpoints.
     """
 
     name: ClassVar[str] = "insert-staircases"
@@ -38,20 +45,31 @@ class InsertStaircases(Rewrite):
         while isinstance(source.op, (Relu, Clip)):
             stairs = _cut(stairs, source.op, op)
             source = graph[source.inputs[0]]
-        last = node
         chain = _chain(graph, node, op)
         for reader in chain:
             stairs = _cut(stairs, reader.op, op)
-            last = reader
-        if op.rounding not in ("half-even", "half-up"):
-            raise PassError(f"rounding half-even or half-up expected, found {op.rounding}")
-        staircase = Staircase(scale=op.scale, lo=stairs[0], hi=stairs[1], rounding=op.rounding)
-        graph.replace(node.name, staircase, [source.name])
-        if last is not node:
+        last = chain[-1] if chain else node
+        before = between(graph, source.name, last.name)
+        _put(graph, node, source.name, branches(op, *stairs))
+        check(before, between(graph, source.name, node.name), op.scale, *stairs)
+        if chain:
             graph.annotate(node.name, replace(node.origin, tensor=last.origin.tensor))
             for reader in chain:
                 graph.remove(reader.name, use=node.name)
         return None
+
+
+def _put(graph: Graph, node: Node, source: str, chains: list[list[Op]]) -> None:
+    """Makes the node the sum of chains of ops over `source`."""
+    if len(chains) == 1:
+        put(graph, node.name, source, chains[0])
+        return
+    ends: list[str] = []
+    for ops in chains:
+        end = graph.add(graph.fresh(f"{node.name}.side{len(ends)}"), ops[-1], [source])
+        put(graph, end, source, ops)
+        ends.append(end)
+    graph.replace(node.name, Add(), ends)
 
 
 def _chain(graph: Graph, node: Node, quantiser: Quantise) -> list[Node]:
@@ -83,17 +101,19 @@ def keeps_steps(op: Op, quantiser: Quantise) -> bool:
 
 
 def _cut(stairs: tuple[int, int], op: Op, quantiser: Quantise) -> tuple[int, int]:
+    """The counts that a Relu or Clip beside the quantiser leaves of `stairs`."""
     low, high = stairs
-    if isinstance(op, Relu):
-        return max(low, 0), high
-    assert isinstance(op, Clip)
-    below, above = (
-        np.unique(np.clip(round_to(bound / quantiser.scale, quantiser.rounding), low - 1, high + 1))
-        for bound in (op.low, op.high)
-    )
+    bounds = (0.0, np.inf) if isinstance(op, Relu) else (op.low, op.high) if isinstance(op, Clip) else stairs
+    below, above = (_counts(bound, quantiser, low, high) for bound in bounds)
     if len(below) != 1 or len(above) != 1:
-        raise PassError(f"Clip to [{op.low}, {op.high}] cuts the channels at different counts; one scale expected")
-    low, high = max(low, int(below[0])), min(high, int(above[0]))
-    if not low <= 0 < high:
-        raise PassError(f"Clip to [{op.low}, {op.high}] leaves counts {low} to {high}; a range around zero expected")
+        raise PassError(f"Clip to [{bounds[0]}, {bounds[1]}] cuts the channels at different counts; one scale expected")
+    low, high = int(below[0]), int(above[0])
+    if not low < high:
+        raise PassError(f"bounds [{bounds[0]}, {bounds[1]}] leave one value, {low} steps; a range expected")
     return low, high
+
+
+def _counts(bound: float, quantiser: Quantise, low: int, high: int) -> Array:
+    """The counts, one or more, that a bound means to the channels."""
+    inside = np.clip(bound / quantiser.scale, low - 1, high + 1)
+    return np.unique(np.clip(round_to(inside, quantiser.rounding), low, high))
