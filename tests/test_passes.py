@@ -78,7 +78,9 @@ def test_recipes_print_and_parse() -> None:
     calibrate, integer = QuantiseActivations(ranges={"a": [0.0, [1.5, 2.0]]}), MakeInteger(steps=7, theta=131071)
     recipe = (*STAIRCASES, MapNeurons(code="if", steps=7), integer, calibrate)
     text = print_recipe(recipe)
-    assert text.startswith("fold-batchnorm, lift-quantisers, probe-staircases, insert-staircases, ")
+    assert text.startswith(
+        "find-weight-grids, fold-batchnorm, drop-whole-rounding, lift-quantisers, probe-staircases, "
+    )
     assert 'map-neurons{code="if", steps=7}, make-integer{steps=7, theta=131071}' in text
     assert parse_recipe(text) == recipe
     assert parse_recipe("") == ()

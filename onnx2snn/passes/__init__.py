@@ -6,7 +6,9 @@ from onnx2snn.passes.base import Approximation, Pass, Recipe, Rewrite, approxima
 from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
 from onnx2snn.passes.collect_bias import CollectBias
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
+from onnx2snn.passes.drop_whole_rounding import DropWholeRounding
 from onnx2snn.passes.encode_input import EncodeInput
+from onnx2snn.passes.find_weight_grids import FindWeightGrids
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.fold_sumpool import FoldSumpool
 from onnx2snn.passes.insert_staircases import InsertStaircases
@@ -32,7 +34,9 @@ PASSES: dict[str, type[Pass]] = {
         QuantiseWeights,
         QuantiseActivations,
         ShiftActivations,
+        FindWeightGrids,
         FoldBatchnorm,
+        DropWholeRounding,
         LiftQuantisers,
         ProbeStaircases,
         InsertStaircases,
@@ -63,7 +67,9 @@ __all__ = [
     "CoarsenStaircases",
     "CollectBias",
     "DropRepeatedStaircases",
+    "DropWholeRounding",
     "EncodeInput",
+    "FindWeightGrids",
     "FoldBatchnorm",
     "FoldSumpool",
     "InsertStaircases",

@@ -23,8 +23,8 @@ def staircase_ops(stairs: Uniform) -> list[Op]:
     2^-30 of a step: no float32 value lies between.
     """
     step = np.abs(stairs.step)
-    ratio = np.where(step == stairs.width, 1.0, step / stairs.width)
-    shift = -stairs.offset * ratio + 0.0
+    ratio = np.where(step == stairs.width, 1.0, _as_float32(step / stairs.width))
+    shift = _as_float32(-stairs.offset * ratio) + 0.0
     strict_one = stairs.ties != "up" and stairs.hi - stairs.lo == 1 and stairs.hi % 2 == 1
     rounding: Rounding = "half-even" if stairs.ties == "even" or strict_one else "half-up"
     if not _exact(stairs, step, ratio, shift):
@@ -81,6 +81,12 @@ def _affine(scale: Array, shift: Array) -> Affine | None:
     return None if factor is None and term is None else Affine(scale=factor, shift=term)
 
 
+def _as_float32(values: Array) -> Array:
+    """The float32 numbers next to `values` where they are theirs but for rounding in float64: the file's own."""
+    near = np.asarray(values, np.float32).astype(np.float64)
+    return np.where(np.abs(near - values) <= SNAP * np.abs(values), near, values)
+
+
 def _nudge(shift: Array, step: Array) -> Array:
     """2^-30 of a step, or more where the shift is so large that float64 would lose it."""
     return np.maximum(NUDGE * step, 2.0**-48 * np.abs(shift))
@@ -93,18 +99,19 @@ def _exact(stairs: Uniform, step: Array, ratio: Array, shift: Array) -> bool:
     """
     if not shift.any() and (ratio == 1).all():
         return True
-    columns = np.broadcast_arrays(stairs.width, stairs.offset, step, ratio, shift)
-    rows = {tuple(float(v) for v in row) for row in zip(*(c.ravel() for c in columns), strict=True)}
-    for width, offset, size, factor, term in rows:
-        for k in (stairs.lo + 1, stairs.hi):
-            tie = offset + (k - 0.5) * width
-            met = Fraction(factor) * Fraction(tie) + Fraction(term) == Fraction(2 * k - 1, 2) * Fraction(size)
-            if is_short(tie) and not met:
+    columns = np.stack([c.ravel() for c in np.broadcast_arrays(stairs.width, stairs.offset, step, ratio, shift)], 1)
+    counts = np.arange(stairs.lo + 1, stairs.hi + 1)
+    for width, offset, size, factor, term in np.unique(columns, axis=0).tolist():
+        ties = offset + (counts - 0.5) * width
+        short = _short(ties)
+        met = np.abs(ties - short) <= 4 * np.spacing(np.abs(ties))
+        for k, tie in zip(counts[met].tolist(), short[met].tolist(), strict=True):
+            if Fraction(factor) * Fraction(tie) + Fraction(term) != Fraction(2 * k - 1, 2) * Fraction(size):
                 return False
     return True
 
 
-def is_short(value: float) -> bool:
-    """Whether a number has at most 40 bits."""
-    mantissa, _ = np.frexp(value)
-    return float(mantissa * 2.0**SHORT).is_integer()
+def _short(values: Array) -> Array:
+    """The nearest numbers of 40 bits: such are sums of whole or quantised values."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.rint(mantissa * 2.0**SHORT), exponent - SHORT)

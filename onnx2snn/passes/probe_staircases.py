@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
 
 from onnx2snn.analysis.jumps import Unclear
 from onnx2snn.analysis.pointwise import Pointwise, between, roots
-from onnx2snn.analysis.probing import Constant, OwnSteps, Uniform, probe
+from onnx2snn.analysis.probing import Constant, Found, OwnSteps, Uniform, probe
 from onnx2snn.errors import located
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import (
+    MOVES,
     Affine,
+    AveragePool,
     Clip,
     LeakyRelu,
     Maximum,
+    MaxPool,
     Minimum,
     Multiply,
     Quantise,
@@ -27,7 +30,7 @@ from onnx2snn.ir.ops import (
 )
 from onnx2snn.passes.base import Pass
 from onnx2snn.passes.insert_staircases import keeps_steps
-from onnx2snn.passes.placing import merged_front, put, staircase_ops
+from onnx2snn.passes.placing import NUDGE, merged_front, put, staircase_ops
 
 MOST_ROWS = 1 << 14  #: rows of parameters in one function
 SPELLINGS: tuple[type[Op], ...] = (Unary, LeakyRelu, Multiply, Minimum, Maximum)
@@ -42,9 +45,9 @@ class ProbeStaircases(Pass):
     given:   elementwise ops with constant parameters between one root (a synapse, a pool, the input) and a node that
              something else reads: floor(clip(x / s) + 1/2) s, max(x, 0.1 x) before a quantiser, x * hard-sigmoid(x) ...
     result:  [Affine] -> Staircase -> [Affine] where all steps are equal, Steps where they are not, a constant where
-             there are none. A function that is continuous or never saturates stays. What `insert-staircases` knows
-             (Relu, Clip, Quantise side by side) is left to it, and an Affine with parameters of its own for each
-             channel in front of everything to the synapse.
+             there are none. Over a root whose range is known only that range counts. A function that is continuous or
+             never saturates stays. What `insert-staircases` knows (Relu, Clip, Quantise side by side) is left to it,
+             and an Affine with parameters of its own for each channel in front of everything to the synapse.
     """
 
     name: ClassVar[str] = "probe-staircases"
@@ -108,10 +111,39 @@ def _replace(graph: Graph, node: Node, function: Pointwise) -> str:
     if int(np.prod(function.shape)) > MOST_ROWS:
         return f"{node}: {spelling}: more than {MOST_ROWS} rows of parameters, not probed"
     found = probe(function, function.shape)
+    if isinstance(found, Unclear) and found.kind == "endless":
+        found = _within(graph, function) or found
     if isinstance(found, Unclear):
         return f"{node}: {spelling}: {found.kind}, {found.reason}"
     _put(graph, node, function, found)
     return f"{node}: {spelling}: {_words(found)}"
+
+
+def _within(graph: Graph, function: Pointwise) -> Found | None:
+    """The function over the range of its root, where that is known; beyond it nothing has to be right."""
+    bounds = _range(graph, graph[function.root])
+    if bounds is None:
+        return None
+    found = probe(lambda x: function(np.clip(x, *bounds)), function.shape)
+    if isinstance(found, Uniform) and found.ties == "up" and isinstance(graph[function.root].op, AveragePool):
+        return replace(found, offset=found.offset - NUDGE * found.width)  # a third of 3 k must not miss k
+    return found
+
+
+def _range(graph: Graph, node: Node) -> tuple[float, float] | None:
+    """Bounds of a value behind a Clip or quantiser, past what only moves or averages numbers."""
+    op = node.op
+    if isinstance(op, Clip):
+        return (op.low, op.high) if np.isfinite([op.low, op.high]).all() else None
+    if isinstance(op, Quantise):
+        ends = op.scale.max() * (op.qmin - op.zero_point), op.scale.max() * (op.qmax - op.zero_point)
+        return float(ends[0]), float(ends[1])
+    if isinstance(op, Staircase):
+        return float(op.scale.max() * op.lo), float(op.scale.max() * op.hi)
+    if not isinstance(op, (AveragePool, MaxPool, *MOVES)):
+        return None
+    found = _range(graph, graph[node.inputs[0]])
+    return None if found is None else (min(found[0], 0.0), max(found[1], 0.0))
 
 
 def _put(graph: Graph, node: Node, function: Pointwise, found: Uniform | OwnSteps | Constant) -> None:

@@ -7,7 +7,9 @@ from onnx2snn.passes.average_to_sum import AverageToSum
 from onnx2snn.passes.base import Recipe
 from onnx2snn.passes.collect_bias import CollectBias
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
+from onnx2snn.passes.drop_whole_rounding import DropWholeRounding
 from onnx2snn.passes.encode_input import EncodeInput
+from onnx2snn.passes.find_weight_grids import FindWeightGrids
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers
@@ -18,7 +20,9 @@ from onnx2snn.passes.unroll_steps import UnrollSteps
 
 #: From a graph of ANN ops to one of staircases and bias-free linear ops.
 STAIRCASES: Recipe = (
+    FindWeightGrids(),
     FoldBatchnorm(),
+    DropWholeRounding(),
     LiftQuantisers(),
     ProbeStaircases(),
     InsertStaircases(),

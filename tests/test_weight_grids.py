@@ -1,0 +1,88 @@
+"""Grids of weights are found where they are, and nowhere else; integer networks spelled in real numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onnx2snn.analysis.whole import Whole, whole_values
+from onnx2snn.ir import Graph, parse_graph
+from onnx2snn.ir.op import Array
+from onnx2snn.ir.ops import Dense, Input
+from onnx2snn.passes import FindWeightGrids
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def found(weight: Array) -> Dense:
+    graph = Graph()
+    graph.add("x", Input(shape=(weight.shape[1],)))
+    graph.outputs = (graph.add("fc", Dense(weight=weight.astype(np.float64)), ["x"]),)
+    op = FindWeightGrids()(graph)["fc"].op
+    assert isinstance(op, Dense)
+    return op
+
+
+@given(seeds, st.integers(1, 6), st.integers(8, 40), st.sampled_from([1, 3, 7, 127]), st.booleans())
+def test_fake_quantised_weights_come_back_as_codes(seed: int, out: int, many: int, top: int, channels: bool) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(-top, top + 1, (out, many))
+    codes[:, 0], codes[:, 1] = top, 1  # no common factor
+    scale = rng.uniform(0.001, 0.1, out if channels else 1).astype(np.float32)
+    weight = codes.astype(np.float32) * scale[:, None]
+    op = found(weight)
+    assert op.scale is not None
+    np.testing.assert_array_equal(op.weight, codes)
+    np.testing.assert_allclose(op.scale, np.broadcast_to(scale, (out,)), rtol=2e-7)
+    np.testing.assert_array_equal(op.weight.astype(np.float32) * op.scale.astype(np.float32)[:, None], weight)
+
+
+@given(seeds, st.integers(1, 64), st.integers(1, 64))
+def test_random_weights_are_on_no_grid(seed: int, out: int, many: int) -> None:
+    weight = np.random.default_rng(seed).normal(0, 0.3, (out, many)).astype(np.float32)
+    assert found(weight).scale is None
+
+
+@given(seeds, st.integers(1, 64))
+def test_channels_of_one_or_two_weights_are_no_evidence(seed: int, out: int) -> None:
+    rng = np.random.default_rng(seed)
+    pruned = rng.normal(0, 0.3, (out, 9)).astype(np.float32)
+    pruned[:, 2:] = 0
+    assert found(pruned).scale is None
+
+
+def test_powers_of_two_and_their_sums_are_multiples_of_the_smallest() -> None:
+    levels = np.float32(0.37) * np.array([0, 1, 2, 3, 4, 6, 8, 12, 16], np.float32) / 16
+    rng = np.random.default_rng(5)
+    op = found(rng.choice(levels, (4, 20)) * rng.choice([-1, 1], (4, 20)))
+    assert op.scale is not None
+    assert np.abs(op.weight).max() == 16
+
+
+def test_whole_weights_have_scale_one() -> None:
+    op = found(np.array([[300.0, -2.0], [0.0, 7.0]]))
+    assert op.weight.dtype == np.int64
+    np.testing.assert_array_equal(op.scale if op.scale is not None else 0, [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("ops", "expected"),
+    [
+        (["affine({}){{scale=f64[]{{2.0}}, shift=f64[]{{-1.0}}}}"], Whole.IF_INPUT),
+        (["affine({}){{shift=f64[]{{0.5}}}}"], Whole.NO),
+        (['unary({}){{function="floor"}}', "relu({}){{}}", "clip({}){{low=0.0, high=7.0}}"], Whole.YES),
+        (['unary({}){{function="floor"}}', "clip({}){{low=0.0, high=7.5}}"], Whole.NO),
+        (["staircase({}){{scale=f64[]{{1.0}}, lo=0, hi=7}}", "add({0}, {0}){{}}"], Whole.YES),
+        (["steps({}){{breakpoints=f64[1]{{0.3}}, heights=f64[1]{{2.0}}, base=-1.0}}"], Whole.YES),
+        (['unary({}){{function="sigmoid"}}'], Whole.NO),
+    ],
+)
+def test_what_is_whole(ops: list[str], expected: Whole) -> None:
+    lines, at = ["x : 2 = input(){shape=(2)}"], "x"
+    for index, op in enumerate(ops):
+        lines.append(f"n{index} : 2 = {op.format(at)}")
+        at = f"n{index}"
+    graph = parse_graph("graph net {\n" + "\n".join(lines) + f"\nreturn {at}\n}}")
+    assert whole_values(graph)[at] == expected
