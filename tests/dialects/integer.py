@@ -65,7 +65,7 @@ def dynamic(m: Network) -> str:
     return _integer_layer(m, "MatMulInteger", *_dynamic(m, y), (12, 4), m.real(4))
 
 
-@dialect(opset=9, ir=6, whole_input=True, tolerance=0, waits="steps of integer scaling")
+@dialect(opset=9, ir=6, whole_input=True, tolerance=0)
 def nemo(m: Network) -> str:
     """NEMO: whole numbers throughout, scaled down by multiply, divide and clip."""
     y = "x"
