@@ -80,7 +80,7 @@ def test_the_whole_recipe_leaves_every_count_and_names_its_tensor(data: st.DataO
 
 def test_every_pass_of_the_recipe_is_under_test() -> None:
     assert len(STRUCTURAL) >= 9
-    calibration = {"quantise-weights", "quantise-activations", "shift-activations"}
+    calibration = {"quantise-weights", "quantise-activations", "shift-activations", "coarsen-staircases"}
     neurons = {"map-neurons", "make-integer", "start-membranes"}
     assert {step.name for step in STRUCTURAL} | calibration | neurons == set(PASSES)
 

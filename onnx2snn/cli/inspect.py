@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, print_json, print_table
+from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from onnx2snn.flow.inspect import Inspection, NodeReport
 
 NAME = "inspect"
+MANY = 63  #: levels from which on fewer are worth a thought
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Samples (.npz) to measure on what fewer levels would cost.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what was understood of MODEL, node by node. Exit code 1 where anything is unsupported."""
     from onnx2snn.flow.inspect import inspect
 
-    found = inspect(model)
+    with progress("inspecting"):
+        found = inspect(model, data)
     if as_json:
-        nodes = [{**vars(row), "class": row.kind} for row in found.nodes]
-        for node in nodes:
-            del node["kind"]
-        print_json({"summary": found.summary, "nodes": nodes, "steps": found.steps, "problems": found.problems})
-        raise typer.Exit(0 if found.ok else 1)
+        print_json(as_dictionary(found))
+    else:
+        show(found, model)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def as_dictionary(found: Inspection) -> dict[str, object]:
+    """The inspection as JSON has it."""
+    return {
+        "summary": found.summary,
+        "nodes": [_renamed(row) for row in found.nodes],
+        "steps": found.steps,
+        "problems": found.problems,
+        "approximations": found.approximations,
+        "levels": found.levels,
+        "costs": found.costs,
+    }
+
+
+def _renamed(row: NodeReport) -> dict[str, object]:
+    """A node with its class under that name, which Python keeps for itself."""
+    return {"class" if key == "kind" else key: value for key, value in vars(row).items()}
+
+
+def show(found: Inspection, model: Path) -> None:
+    """The inspection in words."""
     print(found.summary)
     rows = [
         (
@@ -36,17 +66,34 @@ def command(
             _scale(row.scale, row.scales),
             _range(row.low, row.high),
             row.rounding,
+            row.levels,
             row.kind,
-            row.note,
+            "; ".join(text for text in (row.note, row.change) if text),
         )
         for row in found.nodes
     ]
-    print_table(str(model), ("node", "op", "dialect", "bits", "scale", "range", "rounding", "class", "note"), rows)
+    columns = ("node", "op", "dialect", "bits", "scale", "range", "rounding", "T", "class", "note")
+    print_table(str(model), columns, rows)
     for code, steps in found.steps.items():
         print(f"code {code}: T = {steps}" if steps[0].isdigit() else f"code {code}: {steps}")
+    for text in found.approximations:
+        print(f"approximation: {text}")
+    _show_levels(found)
     for problem in found.problems:
         print(f"problem: {problem}")
-    raise typer.Exit(0 if found.ok else 1)
+
+
+def _show_levels(found: Inspection) -> None:
+    """What many levels mean, and what fewer cost."""
+    if found.costs:
+        rows = [(c.levels, c.steps, percent(c.agreement), percent(c.accuracy), f"{c.error:.3g}") for c in found.costs]
+        columns = ("at most N levels", "T", "same answer", "accuracy", "relative output error")
+        print_table("fewer levels (convert --most-levels N)", columns, rows)
+    elif found.levels > MANY:
+        print(
+            f"T = {found.levels}: a staircase of {found.levels} levels takes as many timesteps; "
+            "convert --most-levels 15 makes it 15, and inspect --data SAMPLES.npz measures what that costs"
+        )
 
 
 def _scale(scale: float | None, scales: int | None) -> str:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from onnx2snn.analysis.certificate import Certificate, certify
-from onnx2snn.errors import Onnx2SnnError, UnsupportedOpError
-from onnx2snn.frontends.onnx import Record, list_nodes, read_onnx
-from onnx2snn.ir import Graph
-from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, Quantise, Relu, Staircase
-from onnx2snn.passes import CODES, STAIRCASES, LiftQuantisers, MakeInteger, MapNeurons, most_levels, run_passes
+from onnx2snn.analysis.certificate import Certificate, Verdict, certify
+from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.flow.advice import advice
+from onnx2snn.flow.data import read_samples
+from onnx2snn.flow.dialects import dialect
+from onnx2snn.flow.levels import LevelCost, level_costs
+from onnx2snn.frontends.onnx import Reading, Record, list_nodes, read_onnx
+from onnx2snn.ir import Graph, Op
+from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, Input, LeakyRelu, Quantise, Relu, Staircase, Unary
+from onnx2snn.passes import (
+    CODES,
+    SPIKING,
+    STAIRCASES,
+    Approximation,
+    MakeInteger,
+    MapNeurons,
+    approximate,
+    most_levels,
+    run_passes,
+)
 from onnx2snn.reference import settle_bound
 
 NodeClass = Literal["exact", "bounded", "analog", "unsupported"]
-CALIBRATE = "a real-valued activation: give --calibrate DATA.npz to convert, or quantise the model"
+FUNCTIONS = (Relu, Clip, LeakyRelu, Unary)  #: what calibration can quantise
 
 
 @dataclass(frozen=True)
@@ -24,7 +39,8 @@ class NodeReport:
 
     into: the IR node it went into, "" where it became a constant.  kind: None where reading stopped before it could be
     judged.  bits, scale, low, high, rounding: of quantisers and integer weights; scale is the smallest, if several.
-    scales: how many there are, one for each channel or one for all.
+    scales: how many there are, one for each channel or one for all.  levels: steps of its staircase, which is how many
+    timesteps each code needs to climb it.  change: what to do about it, where it stands in the way.
     """
 
     node: str
@@ -39,17 +55,26 @@ class NodeReport:
     low: int | None = None
     high: int | None = None
     rounding: str | None = None
+    levels: int | None = None
     note: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """All nodes, the inject steps each code needs, and the certificate of the default conversion."""
+    """All nodes, the inject steps each code needs, and the certificate of the default conversion.
+
+    problems: why it cannot be converted as it is.  approximations: what conversion would change of its meaning.
+    levels: the largest number of levels.  costs: what fewer would cost, where samples were given.
+    """
 
     summary: str
     nodes: tuple[NodeReport, ...]
-    steps: dict[str, str]
-    problems: tuple[str, ...]
+    steps: dict[str, str] = field(default_factory=dict[str, str])
+    problems: tuple[str, ...] = ()
+    approximations: tuple[str, ...] = ()
+    levels: int = 0
+    costs: tuple[LevelCost, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -57,32 +82,35 @@ class Inspection:
         return not self.problems
 
 
-def inspect(model: str | Path) -> Inspection:
-    """Reads a model and says of every node what became of it.
+def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
+    """Reads a model and says of every node what became of it; `data`: samples to measure the cost of fewer levels on.
 
-    Raises `ModelError` only where there is nothing to list: the file is missing or broken.
+    Raises `ModelError` only where there is nothing to list: the file is missing or broken. Raises `DataError` for
+    samples that do not fit.
     """
     path = Path(model)
     try:
         reading = read_onnx(path)
-    except UnsupportedOpError as error:
-        return _unread(path, str(error))
     except Onnx2SnnError as error:
-        if not error.path or len(error.path) < 2:
+        if len(error.path) < 2 and not str(error.message).startswith("unsupported"):
             raise
         return _unread(path, str(error))
-    lifted = LiftQuantisers()(reading.graph)
-    open_ended = {node.name for node in lifted.of(Relu, Clip) if _continuous(lifted, node.name)}
     try:
-        reference = run_passes(reading.graph, STAIRCASES)
-        certificate, steps = _certificate(reference)
+        reference, lost = approximate(reading.graph, STAIRCASES)
+        certificate, steps = _certificate(reference, lost)
     except Onnx2SnnError as error:
-        return _unconverted(reading.records, reading.graph, open_ended, str(error))
+        return _unconverted(reading, str(error))
     rows = tuple(_row(record, reading.graph, reference, certificate) for record in reading.records)
-    return Inspection(_summary(rows, steps["st-bif"]), rows, steps, ())
+    costs: tuple[LevelCost, ...] = ()
+    if data is not None:
+        samples = read_samples(Path(data), reference.shape(reference.of(Input)[0].name))
+        costs = level_costs(reference, samples.x, samples.y)
+    return Inspection(
+        _summary(rows, steps["st-bif"]), rows, steps, (), certificate.approximations, most_levels(reference), costs
+    )
 
 
-def _certificate(reference: Graph) -> tuple[Certificate, dict[str, str]]:
+def _certificate(reference: Graph, lost: tuple[Approximation, ...]) -> tuple[Certificate, dict[str, str]]:
     levels = most_levels(reference)
     graph = run_passes(reference, (MapNeurons(steps=levels),))
     kinds = {node.op.weight.dtype.kind for node in reference.of(Conv, Dense) if isinstance(node.op, (Conv, Dense))}
@@ -93,79 +121,87 @@ def _certificate(reference: Graph) -> tuple[Certificate, dict[str, str]]:
     steps = {code: f"{levels} + settle (at most {settle})" if code == "st-bif" else str(levels) for code in CODES}
     if signed:
         steps["if"] = "cannot hold negative counts"
-    return certify(reference, graph, levels), steps
-
-
-def _continuous(graph: Graph, name: str) -> bool:
-    """Whether no quantiser stands before or behind a Relu or Clip."""
-    if isinstance(graph[graph[name].inputs[0]].op, Quantise):
-        return False
-    readers = graph.consumers(name)
-    return not readers or any(not isinstance(reader.op, (Quantise, Relu, Clip)) for reader in readers)
+    return certify(reference, graph, levels, approximations=lost), steps
 
 
 def _row(record: Record, ann: Graph, reference: Graph, certificate: Certificate) -> NodeReport:
-    verdicts = {v.name: v for v in certificate.verdicts}
-    verdict = verdicts.get(record.into)
-    kind: NodeClass = verdict.exactness if verdict is not None else "exact"
-    note = verdict.reason if verdict is not None else ("constant" if not record.into else "folded into its neighbours")
-    note = "; ".join(part for part in (record.note, note) if part)
-    return replace(_described(record, ann, reference), kind=kind, note=note)
+    verdict = next((v for v in certificate.verdicts if v.name == record.into), None)
+    kind: NodeClass = "exact" if verdict is None else verdict.exactness
+    lost = next((text for text in certificate.approximations if text.startswith(f"{record.into} (")), "")
+    if lost and record.into:
+        kind = "bounded"
+    parts = (record.note, lost, _fate(record, verdict))
+    return replace(_described(record, ann, reference), kind=kind, note="; ".join(part for part in parts if part))
+
+
+def _fate(record: Record, verdict: Verdict | None) -> str:
+    if verdict is not None:
+        return verdict.reason
+    return "folded into its neighbours" if record.into else "constant"
 
 
 def _described(record: Record, ann: Graph, reference: Graph | None = None) -> NodeReport:
     """The node with what is known of its grid, not judged yet."""
-    row = NodeReport(record.node, record.op, record.domain, record.into, note=record.note)
     node = ann.get(record.into)
     op = None if node is None else node.op
+    name = dialect(record.op, record.domain, op)
+    row = NodeReport(record.node, record.op, record.domain, record.into, name, note=record.note)
+    kept = None if reference is None else reference.get(record.into)
+    stairs = None if kept is None else kept.op
+    if isinstance(stairs, (Staircase, Encoder)):
+        row = replace(row, low=stairs.lo, high=stairs.hi, bits=(stairs.hi - stairs.lo).bit_length())
+        row = replace(row, scale=float(stairs.scale.min()), scales=stairs.scale.size, rounding=stairs.rounding)
+        return replace(row, levels=stairs.hi - stairs.lo if isinstance(stairs, Staircase) else None)
     if isinstance(op, Quantise):
-        kept = None if reference is None else reference.get(record.into)
         low, high = op.qmin - op.zero_point, op.qmax - op.zero_point
-        if kept is not None and isinstance(kept.op, (Staircase, Encoder)):
-            low, high = kept.op.lo, kept.op.hi
-        bits, dialect = (high - low).bit_length(), _dialect(op)
-        row = replace(row, scale=float(op.scale.min()), scales=op.scale.size)
-        return replace(row, dialect=dialect, bits=bits, low=low, high=high, rounding=op.rounding)
-    if isinstance(op, (Conv, Dense)) and op.scale is not None and record.op in ("Conv", "Gemm", "MatMul"):
+        row = replace(row, low=low, high=high, bits=(high - low).bit_length(), rounding=op.rounding)
+        return replace(row, scale=float(op.scale.min()), scales=op.scale.size)
+    if name == "integer weights" and isinstance(op, (Conv, Dense)) and op.scale is not None:
         low, high = int(op.weight.min()), int(op.weight.max())
-        bits = max(abs(low), abs(high)).bit_length() + 1
-        row = replace(row, scale=float(op.scale.min()), scales=op.scale.size)
-        return replace(row, dialect="integer weights", bits=bits, low=low, high=high)
+        row = replace(row, low=low, high=high, bits=max(abs(low), abs(high)).bit_length() + 1)
+        return replace(row, scale=float(op.scale.min()), scales=op.scale.size)
     return row
 
 
-def _dialect(op: Quantise) -> str:
-    return "qdq" if op.qmax - op.qmin + 1 in (1 << 8, 1 << 16) else "qcdq"
-
-
 def _unread(path: Path, problem: str) -> Inspection:
+    """What stands against reading each node, all at once."""
     rows = tuple(
         NodeReport(
             node.name,
             node.op,
             node.domain,
-            kind="unsupported" if not node.known or f"'{node.name}'" in problem else None,
-            note="" if node.known else "no rule reads this op",
+            kind="unsupported" if node.fault else None,
+            note=node.fault,
+            change=advice(node.op) if node.fault else "",
         )
         for node in list_nodes(path)
     )
-    return Inspection(_summary(rows, None), rows, {}, (problem,))
+    return Inspection(_summary(rows, None), rows, problems=(problem,))
 
 
-def _unconverted(records: tuple[Record, ...], ann: Graph, open_ended: set[str], problem: str) -> Inspection:
-    rows = tuple(
-        replace(_described(record, ann), kind="unsupported", note=CALIBRATE)
-        if record.into in open_ended and record.op in ("Relu", "Clip")
-        else _described(record, ann)
-        for record in records
-    )
-    return Inspection(_summary(rows, None), rows, {}, (problem,))
+def _unconverted(reading: Reading, problem: str) -> Inspection:
+    """Everything was read, but not everything has a spiking form."""
+    rows = tuple(_blamed(_described(record, reading.graph), reading.graph, problem) for record in reading.records)
+    return Inspection(_summary(rows, None), rows, problems=(problem,))
+
+
+def _blamed(row: NodeReport, ann: Graph, problem: str) -> NodeReport:
+    node = ann.get(row.into)
+    if node is None or f"{row.into} (" not in problem or node.origin.op != row.op:
+        return row
+    return replace(row, kind="unsupported", note=_reason(node.op), change=advice(row.op))
+
+
+def _reason(op: Op) -> str:
+    if isinstance(op, FUNCTIONS):
+        return "a real-valued activation"
+    return "has no spiking form where it stands" if not isinstance(op, SPIKING) else "cannot be converted"
 
 
 def _summary(rows: tuple[NodeReport, ...], steps: str | None) -> str:
-    kinds = ("exact", "bounded", "analog", "unsupported", None)
-    counts = {kind or "not judged": sum(row.kind == kind for row in rows) for kind in kinds}
-    parts = [f"{count} {kind}" for kind, count in counts.items() if count]
+    counts = Counter(row.kind or "not judged" for row in rows)
+    kinds = ("exact", "bounded", "analog", "unsupported", "not judged")
+    parts = [f"{counts[kind]} {kind}" for kind in kinds if counts[kind]]
     if steps is None:
         return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; not convertible as it is"
     return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; T = {steps}"

@@ -1,6 +1,6 @@
 """Device-neutral passes, one a file, and the recipes made of them."""
 
-from onnx2snn.passes.add_readouts import AddReadouts
+from onnx2snn.passes.add_readouts import SPIKING, AddReadouts
 from onnx2snn.passes.average_to_sum import AverageToSum
 from onnx2snn.passes.base import Approximation, Pass, Recipe, Rewrite, approximate, run_passes
 from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
@@ -60,6 +60,7 @@ __all__ = [
     "CALIBRATION",
     "CODES",
     "PASSES",
+    "SPIKING",
     "STAIRCASES",
     "AddReadouts",
     "Approximation",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from onnx2snn.errors import ModelError, UnsupportedOpError, located
+from onnx2snn.errors import ModelError, Onnx2SnnError, UnsupportedOpError, located
 from onnx2snn.frontends.onnx.constants import computable, computed
 from onnx2snn.frontends.onnx.grids import RANGES, feature_scale
 from onnx2snn.frontends.onnx.load import load_model
@@ -88,20 +88,23 @@ def read_onnx(path: Path) -> Reading:
 
 @dataclass(frozen=True)
 class Listed:
-    """One ONNX node and whether any rule reads its op."""
+    """One ONNX node and what stands against reading it; "" where nothing does, or where nothing is known of it.
+
+    judged: whether it was tried; a node behind one that cannot be read is not.
+    """
 
     name: str
     op: str
     domain: str
-    known: bool
+    fault: str
+    judged: bool
 
 
 def list_nodes(path: Path) -> tuple[Listed, ...]:
-    """All nodes of a model after constant folding, read or not."""
-    return tuple(
-        Listed(node.name or node.outputs[0].name or "", node.op_type, _domain(node), _key(node) in RULES)
-        for node in load_model(path).graph
-    )
+    """All nodes of a model after constant folding, with all that stands against reading them, not the first alone."""
+    model = load_model(path)
+    with located(str(path)):
+        return Reader(model).survey()
 
 
 def _refuse_unknown(model: onnx_ir.Model) -> None:
@@ -116,6 +119,10 @@ def _refuse_unknown(model: onnx_ir.Model) -> None:
     ]
     supported = ", ".join(sorted(name if not domain else f"{domain}:{name}" for domain, name in RULES))
     raise UnsupportedOpError(f"unsupported {'; '.join(places)}. Supported ops: {supported}")
+
+
+def _name(node: onnx_ir.Node) -> str:
+    return node.name or node.outputs[0].name or ""
 
 
 def _domain(node: onnx_ir.Node) -> str:
@@ -142,13 +149,34 @@ class Reader:
         """Reads the whole graph."""
         self.graph.name = _clean(name)
         self._input()
-        for value in self.model.graph.initializers.values():
-            if value.const_value is not None:
-                self.symbols[value] = Constant(_numbers(value.const_value))
+        self._initialisers()
         for node in self.model.graph:
             self._node(node)
         self._output()
         return Reading(self.graph, tuple(self._record(node) for node in self.model.graph))
+
+    def survey(self) -> tuple[Listed, ...]:
+        """Tries every node whose inputs are known."""
+        self._input()
+        self._initialisers()
+        return tuple(self._tried(node) for node in self.model.graph)
+
+    def _tried(self, node: onnx_ir.Node) -> Listed:
+        listed = Listed(_name(node), node.op_type, _domain(node), "", judged=True)
+        if _key(node) not in RULES:
+            return replace(listed, fault="no rule reads this op")
+        if any(value is not None and value not in self.symbols for value in node.inputs):
+            return replace(listed, judged=False)
+        try:
+            self._node(node)
+        except Onnx2SnnError as error:
+            return replace(listed, fault=error.message)
+        return listed
+
+    def _initialisers(self) -> None:
+        for value in self.model.graph.initializers.values():
+            if value.const_value is not None:
+                self.symbols[value] = Constant(_numbers(value.const_value))
 
     def add(self, op: Op, *sources: Feature, node: onnx_ir.Node | None = None, suffix: str = "") -> Feature:
         """Adds an IR node for the ONNX node being read, or for `node`; `suffix` comes behind its name."""
