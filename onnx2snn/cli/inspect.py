@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from onnx2snn.flow.inspect import Inspection, NodeReport
 
 NAME = "inspect"
+LONGEST = 44  #: characters of a node's name in the table
 MANY = 63  #: levels from which on fewer are worth a thought
 
 
@@ -59,7 +60,7 @@ def show(found: Inspection, model: Path) -> None:
     print(found.summary)
     rows = [
         (
-            row.node,
+            _short(row.node),
             row.op,
             row.dialect,
             row.bits,
@@ -94,6 +95,11 @@ def _show_levels(found: Inspection) -> None:
             f"T = {found.levels}: a staircase of {found.levels} levels takes as many timesteps; "
             "convert --most-levels 15 makes it 15, and inspect --data SAMPLES.npz measures what that costs"
         )
+
+
+def _short(name: str) -> str:
+    """The end of a long name, which tells it from the others."""
+    return name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}"
 
 
 def _scale(scale: float | None, scales: int | None) -> str:

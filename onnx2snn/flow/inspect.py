@@ -9,7 +9,7 @@ from typing import Literal
 
 from onnx2snn.analysis.certificate import Certificate, Verdict, certify
 from onnx2snn.errors import Onnx2SnnError
-from onnx2snn.flow.advice import advice
+from onnx2snn.flow.advice import CALIBRATE, advice
 from onnx2snn.flow.data import read_samples
 from onnx2snn.flow.dialects import dialect
 from onnx2snn.flow.levels import LevelCost, level_costs
@@ -203,5 +203,9 @@ def _summary(rows: tuple[NodeReport, ...], steps: str | None) -> str:
     kinds = ("exact", "bounded", "analog", "unsupported", "not judged")
     parts = [f"{counts[kind]} {kind}" for kind in kinds if counts[kind]]
     if steps is None:
-        return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; not convertible as it is"
+        standing = [row.change for row in rows if row.kind == "unsupported"]
+        way = (
+            "convertible with --calibrate" if standing and set(standing) == {CALIBRATE} else "not convertible as it is"
+        )
+        return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; {way}"
     return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; T = {steps}"

@@ -311,7 +311,8 @@ def _fixed_batch(value: onnx_ir.Value) -> int | None:
 
 
 def _clean(name: str) -> str:
-    text = re.sub(r"[^\w.-]", ".", name).strip(".-")
+    """A name for the IR; of one that lists the ops fused into a node (`a;b;c`) the last."""
+    text = re.sub(r"[^\w.-]", ".", name.rpartition(";")[2]).strip(".-")
     return re.sub(r"\.{2,}", ".", text) or "node"
 
 
