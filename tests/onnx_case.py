@@ -9,7 +9,7 @@ import onnx
 from models import Array, ModelBuilder
 from onnx import helper
 
-from onnx2snn.frontends.onnx import OnnxRuntime, Reading, read_onnx
+from onnx2snn.frontends.onnx import Reading, executor, read_onnx
 from onnx2snn.reference import evaluate
 
 TOLERANCE = 1e-5  # float32 against float64, sums of a few dozen terms of order one
@@ -34,13 +34,13 @@ def _rank(proto: onnx.ModelProto) -> int:
 
 
 def compare(path: Path, batch: int = 3, seed: int = 0, x: Array | None = None) -> Reading:
-    """Reads the model and compares its output with ONNX Runtime's; returns what was read."""
+    """Reads the model and compares its output with the file's; returns what was read."""
     reading = read_onnx(path)
     graph = reading.graph
     (start,) = [node.name for node in graph if not node.inputs]
     if x is None:
         x = np.random.default_rng(seed).normal(0, 1, (batch, *graph.shape(start))).astype(np.float32)
-    runtime = OnnxRuntime(path)
+    runtime = executor(path)
     expected = runtime.run(x)[runtime.output]
     (output,) = graph.outputs
     found = evaluate(graph, x)[output]

@@ -20,7 +20,7 @@ def command(
     artifact: Annotated[Path, typer.Argument(metavar="DIR", help="The artifact folder.", show_default=False)],
     data: Annotated[
         Optional[Path],  # noqa: UP045  typer reads the annotation
-        typer.Option(help="Samples to measure parity with ONNX Runtime on.", show_default=False),
+        typer.Option(help="Samples to measure parity with the model on.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -88,10 +88,11 @@ def _verdict(found: Verification) -> str:
 
 def _show_parity(parity: Parity) -> None:
     print(
-        f"measured on {parity.samples} samples: argmax agreement {percent(parity.argmax_agreement)}, accuracy "
+        f"measured against {parity.executor} on {parity.samples} samples: argmax agreement "
+        f"{percent(parity.argmax_agreement)}, accuracy "
         f"{percent(parity.accuracy)} (model {percent(parity.model_accuracy)}), largest output error "
         f"{parity.largest_output_error:.3g}, {parity.steps} steps"
     )
     rows = [(p.name, p.counts, p.alone, p.cumulative, p.rounding, p.worst) for p in parity.layers]
     columns = ("population", "counts", "differ alone", "differ in the network", "of these float32 near-ties", "worst")
-    print_table("parity with ONNX Runtime", columns, rows)
+    print_table(f"parity with {parity.executor}", columns, rows)

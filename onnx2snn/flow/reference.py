@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.frontends.onnx import OnnxRuntime
+from onnx2snn.frontends.onnx import executor
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Staircase
 from onnx2snn.reference import evaluate
@@ -23,7 +23,7 @@ class Truth:
 
 
 class OnnxTruth:
-    """Outputs and counts by ONNX Runtime, inner tensors read off the model's own quantisers.
+    """Outputs and counts by what runs the model, inner tensors read off its own quantisers.
 
     Where no tensor of the model holds the output of a staircase (a part of one with steps of its own), and wherever the
     network is quantised otherwise than the model (`calibrated`), the counts are the staircases' own, worked out in
@@ -34,7 +34,7 @@ class OnnxTruth:
         self.reference = reference
         self.calibrated = calibrated
         self.tensors = {node.name: node.origin.tensor for node in reference.of(Staircase) if node.origin.tensor}
-        self.session = OnnxRuntime(model, tuple(self.tensors.values()))
+        self.session = executor(model, tuple(self.tensors.values()))
 
     def of(self, x: Array) -> Truth:
         """Runs a batch."""

@@ -25,7 +25,7 @@ from onnx2snn.reference import Run
 
 @dataclass
 class LayerParity:
-    """Counts of one population against ONNX Runtime's.
+    """Counts of one population against the model's.
 
     alone: differing counts when fed the reference's own counts, evenly spread.  cumulative: in the running network.
     rounding: those of the cumulative ones where float64 sides with the spiking network: float32 near-ties.
@@ -47,8 +47,8 @@ class Parity:
 
     argmax_agreement: share of samples with the model's answer; an answer that ties with it counts.
     calibrated: the network is quantised otherwise than the model (calibrated, or approximated by a pass), so counts
-    are compared with its own staircases in float64 and only
-    outputs with ONNX Runtime.
+    are compared with its own staircases in float64 and only outputs with the model's.
+    executor: what ran the model.
     """
 
     samples: int = 0
@@ -59,6 +59,7 @@ class Parity:
     largest_output_error: float = 0.0
     steps: int = 0
     layers: list[LayerParity] = field(default_factory=list)
+    executor: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def verify(
     """Checks an artifact against the model it was made from.
 
     The static certificate is worked out anew from the model file and the numbers in the folder. With `data`, counts
-    and outputs are measured against ONNX Runtime as well. Differences that the artifact does not claim to exclude
-    (an inexact code, real arithmetic) are reported but are no findings.
+    and outputs are measured against ONNX Runtime as well, or against onnx.reference where the model holds ops of QONNX.
+    Differences that the artifact does not claim to exclude (an inexact code, real arithmetic) are reported but are no
+    findings.
     """
     artifact = open_artifact(Path(folder), trust=True)
     findings = [f"{problem}" for problem in check_files(artifact.folder, artifact.manifest)]
@@ -160,7 +162,7 @@ def _measure(
     truth = OnnxTruth(model, reference, calibrated)
     alone = NumpySimulator(artifact.graph(), manifest.steps, manifest.schedule.settle)
     tally = _Tally(reference, artifact.graph(), manifest.steps)
-    tally.parity.calibrated = truth.calibrated
+    tally.parity.calibrated, tally.parity.executor = truth.calibrated, truth.session.name
     simulator = artifact.simulator()
     for x in batches(samples.x, BATCH):
         expected = truth.of(x)

@@ -56,7 +56,6 @@ class Dialect:
     """One network.
 
     missing: what the frontend cannot read yet, "" where it reads the network.
-    runs: whether ONNX Runtime knows its ops.
     tolerance: of outputs, absolute.
     whole_input: inputs are the integers 0 to 255.
     becomes: its spiking network: "exact", "analog" where real weights stay, "refused" where activations are real.
@@ -70,7 +69,6 @@ class Dialect:
     ir: int
     opsets: Opsets
     missing: str
-    runs: bool
     tolerance: float
     whole_input: bool
     becomes: Becomes
@@ -107,7 +105,6 @@ def dialect(
     ir: int = 8,
     opsets: Opsets = (),
     missing: str = "",
-    runs: bool = True,
     tolerance: float = 1e-5,
     whole_input: bool = False,
     becomes: Becomes = "exact",
@@ -118,7 +115,7 @@ def dialect(
     def register(build: Callable[[Network], str]) -> Callable[[Network], str]:
         name = build.__name__
         DIALECTS[name] = Dialect(
-            name, build, shape, opset, ir, opsets, missing, runs, tolerance, whole_input, becomes, waits
+            name, build, shape, opset, ir, opsets, missing, tolerance, whole_input, becomes, waits
         )
         return build
 

@@ -17,7 +17,7 @@ def quant(m: Network, x: str, scale: Any, bits: float, signed: int, narrow: int 
     return m.node("Quant", x, *operands, domain=QONNX, signed=signed, narrow=narrow, rounding_mode="ROUND")
 
 
-@dialect(opsets=((QONNX, 2),), runs=False, missing="QONNX")
+@dialect(opsets=((QONNX, 2),))
 def qonnx_quant(m: Network) -> str:
     """Quant on input, weights (a scale for each channel), bias and activations; BatchNorm before Relu."""
     x = quant(m, "x", 0.0231, 8, 1)
@@ -28,7 +28,7 @@ def qonnx_quant(m: Network) -> str:
     return m.node("Add", m.node("MatMul", y, w), quant(m, m.real(4), 0.0007, 32, 1))
 
 
-@dialect(opsets=((QONNX, 2),), runs=False, missing="QONNX")
+@dialect(opsets=((QONNX, 2),))
 def qonnx_bipolar(m: Network) -> str:
     """Weights and activations of two values."""
     x = m.node("BipolarQuant", "x", m.constant(1.0), domain=QONNX)
@@ -42,7 +42,7 @@ def thresholds(m: Network, x: str, steps: Any, **attributes: Any) -> str:
     return m.node("MultiThreshold", x, m.constant(steps), domain=QONNX, **attributes)
 
 
-@dialect(opsets=((QONNX, 1),), runs=False, missing="MultiThreshold")
+@dialect(opsets=((QONNX, 1),))
 def multithreshold_uniform(m: Network) -> str:
     """FINN: thresholds at equal distances, half a step from zero, one row for all channels."""
     x = thresholds(m, "x", 0.25 * np.arange(-7, 8)[None] + 0.125, out_dtype="INT4", out_scale=0.25, out_bias=-2.0)
@@ -52,7 +52,7 @@ def multithreshold_uniform(m: Network) -> str:
     return m.node("Mul", m.node("MatMul", y, m.whole(3, 4, top=7, kind=np.float32)), m.constant(0.137))
 
 
-@dialect(opsets=((QONNX, 1),), runs=False, missing="MultiThreshold")
+@dialect(opsets=((QONNX, 1),))
 def multithreshold_steps(m: Network) -> str:
     """FINN after streamlining: each channel has thresholds of its own, at unequal distances."""
     x = thresholds(m, "x", 0.25 * np.arange(-7, 8)[None] + 0.125, out_dtype="INT4", out_scale=0.25, out_bias=-2.0)

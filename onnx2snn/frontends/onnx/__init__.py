@@ -7,14 +7,45 @@ from onnx2snn.frontends.onnx import (
     integer,
     linear,
     moves,
+    multithreshold,
     qlinear,
+    qonnx,
     quantisers,
     shapes,
+    trunc,
     windows,
 )
+from onnx2snn.frontends.onnx.domains import QONNX
 from onnx2snn.frontends.onnx.reader import RULES, Listed, Reading, Record, list_nodes, read_onnx
-from onnx2snn.frontends.onnx.runtime import OnnxRuntime
+from onnx2snn.frontends.onnx.runtime import Executor, OnnxReference, OnnxRuntime, executor
 
-FAMILIES = (activations, arithmetic, dynamic, integer, linear, moves, qlinear, quantisers, shapes, windows)
+FAMILIES = (
+    activations,
+    arithmetic,
+    dynamic,
+    integer,
+    linear,
+    moves,
+    multithreshold,
+    qlinear,
+    qonnx,
+    quantisers,
+    shapes,
+    trunc,
+    windows,
+)
 
-__all__ = ["FAMILIES", "RULES", "Listed", "OnnxRuntime", "Reading", "Record", "list_nodes", "read_onnx"]
+__all__ = [
+    "FAMILIES",
+    "QONNX",
+    "RULES",
+    "Executor",
+    "Listed",
+    "OnnxReference",
+    "OnnxRuntime",
+    "Reading",
+    "Record",
+    "executor",
+    "list_nodes",
+    "read_onnx",
+]

@@ -17,6 +17,8 @@ from onnx2snn.ir.ops import Conv, Dense, Dilate
 if TYPE_CHECKING:
     import onnx_ir
 
+MOST_WHOLE = 1 << 15  #: whole weights beyond it are real ones that happen to be whole
+
 
 @rule("Conv")
 def conv(reader: Reader, node: onnx_ir.Node, x: Symbol, w: Symbol, b: Symbol | None = None) -> Symbol:
@@ -122,15 +124,27 @@ def matmul(reader: Reader, node: onnx_ir.Node, a: Symbol, b: Symbol) -> Symbol:
 
 
 def weight_and_scale(symbol: Symbol | None, out_axis: int) -> tuple[Array, Array | None]:
-    """Integer weights with one scale for each output channel, or real weights and None."""
+    """Integer weights with one scale for each output channel, or real weights and None.
+
+    Weights that are stored as real numbers but whole, as FINN and NEMO write them, are integers of scale one.
+    """
     if isinstance(symbol, Weights) and (symbol.scale.size == 1 or symbol.axis == out_axis):
         codes = symbol.codes
         small = codes.min(initial=0) >= -127 and codes.max(initial=0) <= 127  # -128 has no negative in int8
         codes = codes.astype(np.int8 if small else np.int64, copy=False)
         return codes, np.broadcast_to(symbol.scale, (codes.shape[out_axis],)).astype(np.float64)
     if isinstance(symbol, (Constant, Weights)):
-        return constant(symbol, "weight").astype(np.float64), None
+        weight = constant(symbol, "weight").astype(np.float64)
+        return _whole(weight, out_axis) or (weight, None)
     raise ModelError("constant weights expected, found weights that depend on the input")
+
+
+def _whole(weight: Array, out_axis: int) -> tuple[Array, Array] | None:
+    """Weights that are stored as real numbers but whole, as codes of scale one; None where they are not."""
+    if not weight.any() or np.abs(weight).max() > MOST_WHOLE or (weight != np.rint(weight)).any():
+        return None
+    codes = weight.astype(np.int8 if np.abs(weight).max() <= 127 else np.int64)
+    return codes, np.ones(codes.shape[out_axis])
 
 
 def _times(weight: Array, scale: Array | None, factor: float) -> tuple[Array, Array | None]:

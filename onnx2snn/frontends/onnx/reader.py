@@ -178,12 +178,23 @@ class Reader:
             if value.const_value is not None:
                 self.symbols[value] = Constant(_numbers(value.const_value))
 
-    def add(self, op: Op, *sources: Feature, node: onnx_ir.Node | None = None, suffix: str = "") -> Feature:
-        """Adds an IR node for the ONNX node being read, or for `node`; `suffix` comes behind its name."""
+    def add(
+        self,
+        op: Op,
+        *sources: Feature,
+        node: onnx_ir.Node | None = None,
+        suffix: str = "",
+        inner: bool = False,
+    ) -> Feature:
+        """Adds an IR node for the ONNX node being read, or for `node`; `suffix` comes behind its name.
+
+        inner: its value is a step on the way and no tensor of the model.
+        """
         made_for = node or self.node
         assert made_for is not None
         name = self.graph.fresh(_clean(made_for.name or made_for.outputs[0].name or made_for.op_type) + suffix)
-        origin = Origin(made_for.name or "", made_for.op_type, made_for.outputs[0].name or "")
+        tensor = "" if inner else made_for.outputs[0].name or ""
+        origin = Origin(made_for.name or "", made_for.op_type, tensor)
         return Feature(self.graph.add(name, op, [source.name for source in sources], origin))
 
     def quantise(self, source: Feature, grid: Grid, node: onnx_ir.Node | None = None, suffix: str = "") -> Feature:

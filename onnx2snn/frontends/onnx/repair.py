@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onnx2snn.frontends.onnx.domains import domain_of
+
 if TYPE_CHECKING:
     import onnx
 
@@ -13,18 +15,18 @@ OLDEST_IR = 4  #: from this version on, initialisers need not be inputs
 def repair(proto: onnx.ModelProto) -> bool:
     """Changes the model in place where it is untidy but clear; returns whether it did.
 
-    - one opset for each domain: the highest of several, `ai.onnx` spelled as the empty string
+    - one opset for each domain: the highest of several, `ai.onnx` spelled as the empty string, QONNX in one way
     - an opset for each domain that a node uses (version 1 of custom ones)
     - IR version 4 at least, and initialisers not listed as inputs: they are constants
     - nodes in an order in which each comes after those that it reads
     """
     versions: dict[str, int] = {}
     for entry in proto.opset_import:
-        domain = _plain(entry.domain)
+        domain = domain_of(entry.domain)
         versions[domain] = max(entry.version, versions.get(domain, 0))
-    spelled = [node for node in proto.graph.node if node.domain and node.domain != _plain(node.domain)]
+    spelled = [node for node in proto.graph.node if node.domain != domain_of(node.domain, node.op_type)]
     for node in spelled:
-        node.domain = ""
+        node.domain = domain_of(node.domain, node.op_type)
     for node in proto.graph.node:
         if node.domain:
             versions.setdefault(node.domain, 1)
@@ -41,10 +43,6 @@ def repair(proto: onnx.ModelProto) -> bool:
     for value in listed:
         proto.graph.input.remove(value)
     return _sort(proto.graph) or changed or bool(spelled or listed)
-
-
-def _plain(domain: str) -> str:
-    return "" if domain == "ai.onnx" else domain
 
 
 def _sort(graph: onnx.GraphProto) -> bool:

@@ -1,68 +1,136 @@
-"""ONNX Runtime as the reference: any tensor of the model for a batch of inputs."""
+"""What an ONNX file computes: any tensor of the model for a batch of inputs."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from onnx2snn.errors import ModelError, located
 from onnx2snn.frontends.onnx.code_tensors import dequantised
+from onnx2snn.frontends.onnx.domains import QONNX
 from onnx2snn.frontends.onnx.repair import repair
 from onnx2snn.ir.op import Array
 
+if TYPE_CHECKING:
+    import onnx
 
-class OnnxRuntime:
-    """A session over an ONNX file that also returns inner tensors.
 
-    Graph optimisation is off, so that what runs is what the file says, rounding for rounding. Inner tensors of integer
-    codes come back as what they mean: dequantised on the grid of the op that made them.
-    """
+class Executor(ABC):
+    """Runs an ONNX file and also returns inner tensors, integer codes as what they mean: dequantised."""
+
+    name: ClassVar[str]  #: as it is shown to users
 
     def __init__(self, path: Path, tensors: tuple[str, ...] = ()) -> None:
-        import onnx
-        import onnxruntime
-
-        proto = onnx.load(str(path))
-        repair(proto)
-        outputs = {value.name for value in proto.graph.output}
+        proto = _opened(path)
         last = proto.graph.output[0].name
+        constants = {tensor.name for tensor in proto.graph.initializer}
+        value = next(value for value in proto.graph.input if value.name not in constants)
+        self._input = value.name
+        self._kind, self._batch = _kind(value), _fixed_batch(value)
+        outputs = {value.name for value in proto.graph.output}
         shown = dequantised(proto.graph, tensors)
-        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in shown.values() if name not in outputs)
+        proto.graph.output.extend(_named(name) for name in shown.values() if name not in outputs)
         self.output = last if shown.get(last, last) == last else f"{last} as codes"
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 3
-        with located(str(path)):
-            try:
-                self._session = onnxruntime.InferenceSession(
-                    proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:  # noqa: BLE001  onnxruntime raises many types of its own
-                raise ModelError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
-        self._input = self._session.get_inputs()[0]
         self.names = (self.output, *(name for name in tensors if name != self.output))
         self._tensors = [last, *(shown[name] for name in self.names[1:])]
+        with located(str(path)):
+            self._load(proto)
 
     def run(self, x: Array) -> dict[str, Array]:
         """All tensors asked for, by name, for a batch; the output comes first."""
-        kind = _dtype(self._input.type)
-        fixed = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(x)
+        fixed = self._batch or len(x)
         if fixed == len(x):
-            return self._run(x.astype(kind))
-        pieces = [self._run(piece) for piece in _pieces(x.astype(kind), fixed)]
+            return self._run(x.astype(self._kind))
+        pieces = [self._run(piece) for piece in _pieces(x.astype(self._kind), fixed)]
         return {name: np.concatenate([piece[name] for piece in pieces])[: len(x)] for name in self.names}
 
     def _run(self, x: Array) -> dict[str, Array]:
-        values = self._session.run(self._tensors, {self._input.name: x})
+        values = self._values({self._input: x})
         return {name: np.asarray(value) for name, value in zip(self.names, values, strict=True)}
 
+    @abstractmethod
+    def _load(self, proto: onnx.ModelProto) -> None:
+        """Takes in the model; raises `ModelError` where it cannot."""
 
-def _dtype(name: str) -> np.dtype[Any]:
-    """The NumPy type of an ONNX Runtime type such as `tensor(float)` or `tensor(int8)`."""
-    inner = name.removeprefix("tensor(").removesuffix(")")
-    return np.dtype({"float": "float32", "double": "float64"}.get(inner, inner))
+    @abstractmethod
+    def _values(self, feeds: dict[str, Array]) -> list[Any]:
+        """What stands for each of `names`."""
+
+
+class OnnxRuntime(Executor):
+    """ONNX Runtime with graph optimisation off: what runs is what the file says, rounding for rounding."""
+
+    name = "ONNX Runtime"
+
+    def _load(self, proto: onnx.ModelProto) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001  onnxruntime raises many types of its own
+            raise ModelError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
+
+    def _values(self, feeds: dict[str, Array]) -> list[Any]:
+        return list(self._session.run(self._tensors, feeds))
+
+
+class OnnxReference(Executor):
+    """onnx's own reference evaluator with the ops of QONNX, which ONNX Runtime does not know. Slower."""
+
+    name = "onnx.reference with the ops of QONNX"
+
+    def _load(self, proto: onnx.ModelProto) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        from onnx2snn.frontends.onnx.qonnx_reference import OPS
+
+        try:
+            self._session = ReferenceEvaluator(proto, new_ops=OPS)
+        except Exception as error:  # noqa: BLE001  the evaluator raises many types of its own
+            raise ModelError(f"onnx.reference cannot load it: {str(error).splitlines()[0]}") from None
+
+    def _values(self, feeds: dict[str, Array]) -> list[Any]:
+        return list(self._session.run(self._tensors, feeds))  # type: ignore[arg-type]
+
+
+def executor(path: Path, tensors: tuple[str, ...] = ()) -> Executor:
+    """ONNX Runtime, or onnx's reference evaluator where the model holds ops of QONNX."""
+    custom = any(node.domain == QONNX for node in _opened(path).graph.node)
+    return OnnxReference(path, tensors) if custom else OnnxRuntime(path, tensors)
+
+
+def _opened(path: Path) -> onnx.ModelProto:
+    import onnx
+
+    proto = onnx.load(str(path))
+    repair(proto)
+    return proto
+
+
+def _named(name: str) -> onnx.ValueInfoProto:
+    import onnx
+
+    return onnx.ValueInfoProto(name=name)
+
+
+def _kind(value: onnx.ValueInfoProto) -> np.dtype[Any]:
+    import onnx
+
+    return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+
+
+def _fixed_batch(value: onnx.ValueInfoProto) -> int:
+    """Number of samples that the model fixes, or 0."""
+    sizes = value.type.tensor_type.shape.dim
+    return sizes[0].dim_value if sizes else 0
 
 
 def _pieces(x: Array, size: int) -> list[Array]:
