@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from data_folder import data_file
 from models import Array
@@ -79,3 +80,36 @@ def test_converted_simulated_and_verified(name: str, spread: float, tmp_path: Pa
     assert parity is not None
     assert parity.executor == OnnxReference.name
     assert all(layer.cumulative == layer.rounding for layer in parity.layers)
+
+
+def test_a_small_cut_of_a_network_of_many_layers_is_proven(tmp_path: Path) -> None:
+    proto = onnx.load(str(model("qonnx-nn_resize-quant_model")))
+    proto.graph.ClearField("value_info")
+    for axis in proto.graph.input[0].type.tensor_type.shape.dim[2:]:
+        axis.dim_value = 8
+    path = tmp_path / "cut.onnx"
+    onnx.save(proto, str(path))
+    found = convert(path)
+    found.save(tmp_path / "artifact")
+    x = np.random.default_rng(0).uniform(0, 1, (1, 3, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    checked = verify(path, tmp_path / "artifact", tmp_path / "x.npz")
+    assert checked.ok, checked.findings
+    assert checked.certificate.exact
+    assert checked.parity is not None
+    assert [layer.cumulative for layer in checked.parity.layers] == [0, 0, 0, 0]
+
+
+def test_thresholds_beside_a_calibrated_activation(tmp_path: Path) -> None:
+    """A Relu in front of thresholds is quantised by them; only the other one takes a range."""
+    path = model("finn-mixed-model-mixed_model@af4a861")
+    graph = read_onnx(path).graph
+    x = samples(graph, 1.0)
+    found = convert(path, calibrate=x)
+    found.save(tmp_path / "artifact")
+    np.savez(tmp_path / "x.npz", x=x)
+    checked = verify(path, tmp_path / "artifact", tmp_path / "x.npz")
+    assert checked.ok, checked.findings
+    assert checked.parity is not None
+    assert [layer.name for layer in checked.parity.layers if layer.name.endswith(".steps")] == ["ReLU114.steps"]
+    assert [layer.cumulative for layer in checked.parity.layers] == [0] * 5

@@ -18,7 +18,7 @@ import numpy as np
 from onnx2snn.analysis.histogram import Histogram
 from onnx2snn.errors import DataError, located
 from onnx2snn.ir import Array, Graph, Node, Op
-from onnx2snn.ir.ops import BatchNorm, Clip, Conv, Dense, Input, LeakyRelu, Quantise, Relu, Unary
+from onnx2snn.ir.ops import BatchNorm, Clip, Conv, Dense, Input, LeakyRelu, Quantise, Relu, Steps, Unary
 from onnx2snn.reference import evaluate
 
 Method = Literal["max", "percentile", "mse"]
@@ -66,7 +66,7 @@ def _quantised(graph: Graph, node: Node) -> bool:
     if isinstance(node.op, Unary) and node.op.function in STEPPED:
         return True
     readers = graph.consumers(node.name)
-    if readers and all(isinstance(reader.op, (Quantise, *ACTIVATIONS)) for reader in readers):
+    if readers and all(isinstance(reader.op, (Quantise, Steps, *ACTIVATIONS)) for reader in readers):
         return True
     return isinstance(node.op, Relu) and isinstance(graph[node.inputs[0]].op, Quantise)
 

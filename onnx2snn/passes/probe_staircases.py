@@ -97,8 +97,9 @@ def _segments(nodes: tuple[Node, ...]) -> list[list[Op]]:
 def _stray(segment: list[Op]) -> bool:
     """Whether a Relu or Clip stands beside no quantiser, or cuts behind one between two of its steps."""
     bounds = [op for op in segment if isinstance(op, (Relu, Clip))]
-    quantisers = [op for op in segment if isinstance(op, Quantise)]
-    if not bounds or len(quantisers) > 1:
+    stepped = [op for op in segment if isinstance(op, STEPPED)]
+    quantisers = [op for op in stepped if isinstance(op, Quantise)]
+    if not bounds or len(stepped) > 1:
         return False
     if not quantisers:
         return True

@@ -11,7 +11,7 @@ import numpy as np
 from onnx2snn.analysis.calibration import ACTIVATIONS, Range, channel_axis, grid
 from onnx2snn.errors import PassError, UsageError, located
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Clip, Quantise, Relu
+from onnx2snn.ir.ops import Clip, Quantise, Relu, Steps
 from onnx2snn.passes.base import Pass
 
 Side = float | Sequence[float]  #: one number, or one a channel
@@ -43,7 +43,7 @@ class QuantiseActivations(Pass):
         for name, sides in self.ranges.items():
             node = graph[name]
             with located(f"{node}"):
-                readers = [reader for reader in graph.consumers(name) if not isinstance(reader.op, Quantise)]
+                readers = [reader for reader in graph.consumers(name) if not isinstance(reader.op, (Quantise, Steps))]
                 if not readers and name not in graph.outputs:
                     notes.append(f"{node}: quantised already")
                 else:
@@ -56,7 +56,7 @@ class QuantiseActivations(Pass):
         op = Quantise(scale=along_channels(scale, graph, node.name), zero_point=0, qmin=lo, qmax=hi)
         made = graph.add(graph.fresh(steps_of(node.name)), op, [node.name], node.origin)
         for reader in {r.name for r in graph.consumers(node.name)} - {made}:
-            if not isinstance(graph[reader].op, Quantise):
+            if not isinstance(graph[reader].op, (Quantise, Steps)):
                 inputs = [made if source == node.name else source for source in graph[reader].inputs]
                 graph.replace(reader, graph[reader].op, inputs)
         graph.outputs = tuple(made if name == node.name else name for name in graph.outputs)
@@ -92,4 +92,4 @@ def along_channels(values: Array, graph: Graph, name: str) -> Array:
 
 
 def _lacks_one(graph: Graph, node: Node) -> bool:
-    return not any(isinstance(reader.op, (Quantise, *ACTIVATIONS)) for reader in graph.consumers(node.name))
+    return not any(isinstance(reader.op, (Quantise, Steps, *ACTIVATIONS)) for reader in graph.consumers(node.name))

@@ -114,9 +114,7 @@ def dialect(
 
     def register(build: Callable[[Network], str]) -> Callable[[Network], str]:
         name = build.__name__
-        DIALECTS[name] = Dialect(
-            name, build, shape, opset, ir, opsets, missing, tolerance, whole_input, becomes, waits
-        )
+        DIALECTS[name] = Dialect(name, build, shape, opset, ir, opsets, missing, tolerance, whole_input, becomes, waits)
         return build
 
     return register

@@ -15,7 +15,6 @@ from onnx2snn.frontends.onnx import (
     trunc,
     windows,
 )
-from onnx2snn.frontends.onnx.domains import QONNX
 from onnx2snn.frontends.onnx.reader import RULES, Listed, Reading, Record, list_nodes, read_onnx
 from onnx2snn.frontends.onnx.runtime import Executor, OnnxReference, OnnxRuntime, executor
 
@@ -37,7 +36,6 @@ FAMILIES = (
 
 __all__ = [
     "FAMILIES",
-    "QONNX",
     "RULES",
     "Executor",
     "Listed",
