@@ -78,9 +78,7 @@ def test_recipes_print_and_parse() -> None:
     calibrate, integer = QuantiseActivations(ranges={"a": [0.0, [1.5, 2.0]]}), MakeInteger(steps=7, theta=131071)
     recipe = (*STAIRCASES, MapNeurons(code="if", steps=7), integer, calibrate)
     text = print_recipe(recipe)
-    assert text.startswith(
-        "find-weight-grids, fold-batchnorm, drop-whole-rounding, lift-quantisers, probe-staircases, "
-    )
+    assert text.startswith("find-weight-grids, cancel-transposes, merge-moves, fold-batchnorm, ")
     assert 'map-neurons{code="if", steps=7}, make-integer{steps=7, theta=131071}' in text
     assert parse_recipe(text) == recipe
     assert parse_recipe("") == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import subprocess
 import sys
@@ -21,9 +22,10 @@ from onnx2snn.errors import BackendError, PassError
 from onnx2snn.flow.convert import Conversion, Options, manifest_of
 from onnx2snn.flow.convert import save as save_artifact
 from onnx2snn.ir import Graph, Op
-from onnx2snn.ir.ops import STBIF, Dense, Encoder, Input, Readout, Relu
+from onnx2snn.ir.ops import STBIF, Dense, Encoder, Input, Multiply, Readout, Relu
 from onnx2snn.plugins import load_backend
 from onnx2snn.reference import Run, run
+from onnx2snn.testing.conformance import lowered
 from onnx2snn.testing.strategies import inputs, networks
 
 torch = pytest.importorskip("torch")
@@ -42,7 +44,8 @@ def assert_same(found: Run, expected: Run) -> None:
     for name, counts in expected.counts.items():
         np.testing.assert_array_equal(found.counts[name], counts, err_msg=name)
     assert (found.steps, found.spikes) == (expected.steps, expected.spikes)
-    np.testing.assert_allclose(found.output, expected.output, rtol=0, atol=1e-9)
+    for ours, truth in zip(found.outputs, expected.outputs, strict=True):
+        np.testing.assert_allclose(ours, truth, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("settle", [None, 0, 3])
@@ -61,7 +64,7 @@ def test_runs_as_the_reference_does(name: str, code: str, integer: bool, settle:
 @given(st.data())
 def test_random_networks_run_as_the_reference_does(data: st.DataObject) -> None:
     quantised = data.draw(st.booleans())
-    ann: Graph = data.draw(networks(quantised_input=quantised))
+    ann: Graph = data.draw(networks(quantised_input=quantised, tails=True))
     x = data.draw(inputs(ann)) if quantised else np.random.default_rng(0).normal(0, 1, (4, *ann.shape("x")))
     options = Options(code=data.draw(st.sampled_from(CODES)), integer=data.draw(st.booleans()))
     settle = data.draw(st.sampled_from([None, 0, 2]))
@@ -165,6 +168,29 @@ def imported(text: str) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("case", ["two-outputs", "transposed-conv"])
+def test_emitted_file_of_a_case(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several outputs come as a tuple, and only the layers that the network needs are in the file."""
+    made = lowered(case, TorchBackend(), "st-bif", "integer")
+    x = np.random.default_rng(1).random((3, *made.input_shape))
+    TorchBackend().emit(made, tmp_path)
+    text = (tmp_path / "model.py").read_text()
+    assert "class STBIF" in text
+    assert ("class Softmax" in text) == (case == "two-outputs")
+    assert "class MaxPool" not in text
+    spec = importlib.util.spec_from_file_location("emitted", tmp_path / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "emitted", module)
+    spec.loader.exec_module(module)
+    found = module.Net.load(tmp_path)(torch.from_numpy(x))
+    expected = run(made.graph, x, made.schedule.steps).outputs
+    assert isinstance(found, tuple) == (len(expected) > 1)
+    for ours, truth in zip(found if len(expected) > 1 else (found,), expected, strict=True):
+        np.testing.assert_allclose(ours.numpy(), truth, rtol=0, atol=1e-9)
+
+
 # -- names and refusals -----------------------------------------------------------------------------------------------
 
 
@@ -213,6 +239,16 @@ def test_refuses_what_it_cannot_run(reason: str) -> None:
         build(graph, 3)
     with pytest.raises(BackendError, match=f"backend torch cannot take this network: .*{reason}"):
         TorchBackend().check(replace(network("lenet"), graph=graph))
+
+
+def test_refuses_what_cannot_stand_behind_a_readout() -> None:
+    graph = spiking_graph(ENCODER)
+    graph.outputs = (graph.add("gate", Multiply(), ["readout", "encoder"]),)
+    with pytest.raises(BackendError, match=r"gate .*: joins a readout with encoder, which needs one as well"):
+        build(graph, 3)
+    graph.outputs = (graph.add("late", whole_neuron(4), ["readout"]),)
+    with pytest.raises(BackendError, match=r"late .*: st-bif cannot stand behind a readout"):
+        build(graph, 3)
 
 
 def test_refuses_another_output_than_a_readout() -> None:

@@ -191,8 +191,9 @@ class _Judge:
         m1, m2 = (link.multipliers[i] << op.shift for i in order)
         assert isinstance(first, Lattice)
         assert isinstance(second, Lattice)
+        ranges = (first.low, first.high, second.low, second.high)
         shape = np.broadcast_shapes(
-            *(a.shape for a in (first.unit, second.unit, offset, op.theta, op.v0, m1, m2, first.low, second.low))
+            *(a.shape for a in (first.unit, second.unit, offset, op.theta, op.v0, m1, m2, *ranges))
         )
         wide = replace(first, unit=np.broadcast_to(first.unit, shape))
         climb, theta, v0 = self._tables(op, stairs, wide, offset)

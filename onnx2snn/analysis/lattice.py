@@ -187,14 +187,32 @@ def _with_zeros(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Pla
     unit = shrink(np.asarray(source.unit))
     if unit.size > 1 and not _only_spatial(node.op, unit, shape):
         return NoLattice("scales differ where zeros are put in")
-    low, high = (_moved(node.op, array, shape) for array in (source.low, source.high))
+    if _within_channels(node.op, shape):  # a channel's range is one range, its zeros in it
+        channel = (shape[0],) + (1,) * (len(shape) - 1)
+        low, high = enclosing(source, channel)
+    else:
+        low, high = (_moved(node.op, array, shape) for array in (source.low, source.high))
     return Lattice(unit, np.minimum(low, 0), np.maximum(high, 0), node.name)
+
+
+def enclosing(place: Lattice, shape: Shape) -> tuple[Array, Array]:
+    """Least and greatest accumulators as arrays that do not vary along axes of size one in `shape`."""
+
+    def over(array: Array, combine: np.ufunc) -> Array:
+        full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+        axes = tuple(i for i, size in enumerate(shape) if size == 1 and full.shape[i] > 1)
+        return shrink(combine.reduce(full, axis=axes, keepdims=True)) if axes else array
+
+    return over(np.asarray(place.low), np.minimum), over(np.asarray(place.high), np.maximum)
 
 
 def _only_spatial(op: Op, unit: Array, shape: Shape) -> bool:
     """Whether the zeros stand within channels, and the unit is one a channel."""
-    spatial = isinstance(op, Dilate) or (isinstance(op, Pad) and not op.pads[0] and not op.pads[len(shape)])
-    return spatial and unit.shape == (shape[0],) + (1,) * (len(shape) - 1)
+    return _within_channels(op, shape) and unit.shape == (shape[0],) + (1,) * (len(shape) - 1)
+
+
+def _within_channels(op: Op, shape: Shape) -> bool:
+    return isinstance(op, Dilate) or (isinstance(op, Pad) and not op.pads[0] and not op.pads[len(shape)])
 
 
 def _moved(op: Op, array: Array, shape: Shape) -> Array:

@@ -3,6 +3,7 @@
 from onnx2snn.passes.add_readouts import SPIKING, AddReadouts
 from onnx2snn.passes.average_to_sum import AverageToSum
 from onnx2snn.passes.base import Approximation, Pass, Recipe, Rewrite, approximate, run_passes
+from onnx2snn.passes.cancel_transposes import CancelTransposes
 from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
 from onnx2snn.passes.collect_bias import CollectBias
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
@@ -10,12 +11,14 @@ from onnx2snn.passes.drop_whole_rounding import DropWholeRounding
 from onnx2snn.passes.encode_input import EncodeInput
 from onnx2snn.passes.find_weight_grids import FindWeightGrids
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
+from onnx2snn.passes.fold_moves import FoldMoves
 from onnx2snn.passes.fold_sumpool import FoldSumpool
 from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers
 from onnx2snn.passes.make_integer import MakeInteger
 from onnx2snn.passes.map_neurons import CODES, MapNeurons, most_levels
 from onnx2snn.passes.merge_linear import MergeLinear
+from onnx2snn.passes.merge_moves import MergeMoves
 from onnx2snn.passes.move_maxpool import MoveMaxpool
 from onnx2snn.passes.probe_staircases import ProbeStaircases
 from onnx2snn.passes.quantise_activations import QuantiseActivations, steps_of
@@ -35,6 +38,8 @@ PASSES: dict[str, type[Pass]] = {
         QuantiseActivations,
         ShiftActivations,
         FindWeightGrids,
+        CancelTransposes,
+        MergeMoves,
         FoldBatchnorm,
         DropWholeRounding,
         LiftQuantisers,
@@ -50,6 +55,7 @@ PASSES: dict[str, type[Pass]] = {
         CollectBias,
         CoarsenStaircases,
         FoldSumpool,
+        FoldMoves,
         MapNeurons,
         MakeInteger,
         StartMembranes,
@@ -65,6 +71,7 @@ __all__ = [
     "AddReadouts",
     "Approximation",
     "AverageToSum",
+    "CancelTransposes",
     "CoarsenStaircases",
     "CollectBias",
     "DropRepeatedStaircases",
@@ -72,12 +79,14 @@ __all__ = [
     "EncodeInput",
     "FindWeightGrids",
     "FoldBatchnorm",
+    "FoldMoves",
     "FoldSumpool",
     "InsertStaircases",
     "LiftQuantisers",
     "MakeInteger",
     "MapNeurons",
     "MergeLinear",
+    "MergeMoves",
     "MoveMaxpool",
     "Pass",
     "ProbeStaircases",

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from onnx2snn.ir import Graph, Node, Op
-from onnx2snn.ir.ops import MaxPool, Reshape, Staircase
+from onnx2snn.ir.ops import MOVES, MaxPool, Staircase
 from onnx2snn.passes.base import Rewrite
 from onnx2snn.passes.weighted import sole_reader
 
@@ -18,7 +18,7 @@ from onnx2snn.passes.weighted import sole_reader
 class DropRepeatedStaircases(Rewrite):
     """Removes a staircase that changes nothing because its input lies on the same steps.
 
-    given:   Staircase -> any MaxPool and Reshape -> Staircase of the same scale
+    given:   Staircase -> any MaxPool and op that moves numbers -> Staircase of the same scale
     result:  the second is gone where its range holds the first's; directly after a staircase that nothing else
              reads, the first takes the narrower range of both
     """
@@ -29,7 +29,7 @@ class DropRepeatedStaircases(Rewrite):
     def rewrite(self, graph: Graph, node: Node) -> str | None:
         op, first = node.op, graph[node.inputs[0]]
         assert isinstance(op, Staircase)
-        while isinstance(first.op, (MaxPool, Reshape)):
+        while isinstance(first.op, (MaxPool, *MOVES)):
             first = graph[first.inputs[0]]
         if not isinstance(first.op, Staircase):
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from onnx2snn.ir import Graph, Node, Op
-from onnx2snn.ir.ops import Affine, Encoder, Input, MaxPool, Reshape, Staircase
+from onnx2snn.ir.ops import MOVES, Affine, Encoder, Input, MaxPool, Staircase
 from onnx2snn.passes.base import Rewrite
 
 
@@ -15,7 +15,7 @@ from onnx2snn.passes.base import Rewrite
 class EncodeInput(Rewrite):
     """Turns a staircase over the plain input into an encoder: no neuron, a constant current of whole counts.
 
-    given:   Input -> any Affine, Reshape and MaxPool -> Staircase
+    given:   Input -> any Affine, MaxPool and op that moves numbers -> Staircase
     result:  Encoder in place of the staircase
     Where no quantiser stands there, the first synapse stays real-valued (`analog`).
     """
@@ -26,7 +26,7 @@ class EncodeInput(Rewrite):
     def rewrite(self, graph: Graph, node: Node) -> str | None:
         op, source = node.op, graph[node.inputs[0]]
         assert isinstance(op, Staircase)
-        while isinstance(source.op, (Affine, Reshape, MaxPool)):
+        while isinstance(source.op, (Affine, MaxPool, *MOVES)):
             source = graph[source.inputs[0]]
         if isinstance(source.op, Input):
             encoder = Encoder(scale=op.scale, lo=op.lo, hi=op.hi, rounding=op.rounding, value=op.scale)

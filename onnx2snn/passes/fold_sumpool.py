@@ -10,7 +10,7 @@ import numpy as np
 from onnx2snn.ir import Array, Graph, Node, Op, Shape
 from onnx2snn.ir.ops import Conv, Dense, Reshape, SumPool
 from onnx2snn.passes.base import Rewrite
-from onnx2snn.passes.weighted import sole_reader
+from onnx2snn.passes.weighted import narrowed, sole_reader
 from onnx2snn.reference import apply
 
 
@@ -77,6 +77,4 @@ def _spread(pool: SumPool, weight: Array, before: Shape, after: Shape) -> Array:
     """Dense weights over the pool's input: column by column what one unit of it adds behind the pool."""
     units = np.eye(int(np.prod(before)), dtype=np.int64).reshape(-1, *before)
     moves = apply(pool, units).reshape(len(units), -1)
-    spread = weight.astype(np.float64 if weight.dtype.kind == "f" else np.int64) @ moves.T
-    small = spread.dtype.kind == "i" and np.abs(spread).max(initial=0) <= 127
-    return spread.astype(np.int8) if small else spread
+    return narrowed(weight.astype(np.float64 if weight.dtype.kind == "f" else np.int64) @ moves.T)

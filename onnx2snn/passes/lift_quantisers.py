@@ -30,6 +30,8 @@ class LiftQuantisers(Rewrite):
         chain = _chain(graph, node)
         if chain is None:
             return None
+        if any(isinstance(reader.op, (Relu, Clip)) for reader in graph.consumers(node.name)):
+            return "a Relu or Clip behind it belongs to it"
         assert isinstance(node.op, Quantise)
         if node.op.scale.size != 1:
             return "one scale for all channels expected"

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from onnx2snn.ir import Array, Graph, Node, Op
-from onnx2snn.ir.ops import Affine, Conv, Dense, Reshape
+from onnx2snn.ir.ops import MOVES, Affine, Conv, Dense, Dilate, Pad, Reshape
 from onnx2snn.passes.base import Rewrite
 from onnx2snn.passes.weighted import per_channel, scale_output, sole_reader
 
@@ -18,13 +18,13 @@ from onnx2snn.passes.weighted import per_channel, scale_output, sole_reader
 class MergeLinear(Rewrite):
     """Merges neighbouring linear ops.
 
-    given:   Affine after Conv or Dense, Affine after Affine, a plain scaling before Conv, Dense or Reshape,
-             Reshape after Reshape, Dense after Dense with real weights
+    given:   Affine after Conv or Dense, Affine after Affine, a plain scaling before Conv, Dense or an op that moves
+             numbers, Reshape after Reshape, Dense after Dense with real weights
     result:  one op; integer weights stay integer
     """
 
     name: ClassVar[str] = "merge-linear"
-    kinds: ClassVar[tuple[type[Op], ...]] = (Affine, Reshape, Conv, Dense)
+    kinds: ClassVar[tuple[type[Op], ...]] = (Affine, *MOVES, Conv, Dense)
 
     def rewrite(self, graph: Graph, node: Node) -> str | None:
         source = graph[node.inputs[0]]
@@ -33,7 +33,7 @@ class MergeLinear(Rewrite):
             return None
         if not sole_reader(graph, source.name, node):
             return f"{source.name} has other readers" if isinstance(source.op, self.kinds) else None
-        if isinstance(source.op, Affine) and isinstance(node.op, Reshape):
+        if isinstance(source.op, Affine) and isinstance(node.op, MOVES):
             return _swap(graph, source, node)
         merged = _merged(source.op, node.op, len(graph.shape(node.name)))
         if merged is None:
@@ -78,24 +78,26 @@ def _scale_input(first: Affine, second: Conv | Dense) -> Op | None:
     return replace(scaled, bias=second.bias)
 
 
-def _swap(graph: Graph, affine: Node, reshape: Node) -> str | None:
-    """A scalar affine op commutes with a reshape and moves behind it, nearer to what can take it."""
+def _swap(graph: Graph, affine: Node, move: Node) -> str | None:
+    """A scalar affine op commutes with a move and goes behind it, nearer to what can take it."""
     op = affine.op
     assert isinstance(op, Affine)
+    if op.shift is not None and isinstance(move.op, (Pad, Dilate)):
+        return "new zeros are not shifted"
     if any(array is not None and array.size != 1 for array in (op.scale, op.shift)):
         return None
     flat = Affine(
         scale=None if op.scale is None else op.scale.reshape(()),
         shift=None if op.shift is None else op.shift.reshape(()),
     )
-    graph.replace(reshape.name, reshape.op, affine.inputs)
-    for reader in graph.consumers(reshape.name):
+    graph.replace(move.name, move.op, affine.inputs)
+    for reader in graph.consumers(move.name):
         for slot, source in enumerate(reader.inputs):
-            if source == reshape.name:
+            if source == move.name:
                 graph.insert_before(reader.name, flat, affine.name, slot)
-    if reshape.name in graph.outputs:
-        moved = graph.add(graph.fresh(affine.name), flat, [reshape.name], affine.origin)
-        graph.outputs = tuple(moved if name == reshape.name else name for name in graph.outputs)
+    if move.name in graph.outputs:
+        moved = graph.add(graph.fresh(affine.name), flat, [move.name], affine.origin)
+        graph.outputs = tuple(moved if name == move.name else name for name in graph.outputs)
     return None
 
 

@@ -46,6 +46,12 @@ def scale_output(op: Conv | Dense, factor: Array, shift: Array) -> Conv | Dense:
     return replace(op, weight=op.weight * sign, scale=scale, bias=bias)
 
 
+def narrowed(weight: Array) -> Array:
+    """Whole weights in 8 bits where they fit."""
+    small = weight.dtype.kind == "i" and np.abs(weight).max(initial=0) <= 127
+    return weight.astype(np.int8) if small else weight
+
+
 def sole_reader(graph: Graph, name: str, reader: Node) -> bool:
     """Whether `reader` alone reads `name`, once, and no output does."""
     return [c.name for c in graph.consumers(name)] == [reader.name] and name not in graph.outputs

@@ -26,12 +26,18 @@ from onnx2snn.ir.ops import (
     Concat,
     Conv,
     Dense,
+    Dilate,
+    Gather,
     Input,
     LeakyRelu,
     MaxPool,
+    Multiply,
+    Pad,
     Quantise,
     Relu,
     Reshape,
+    Softmax,
+    Transpose,
     Unary,
 )
 
@@ -52,15 +58,20 @@ def networks(
     quantised_input: bool = True,
     plain: bool = False,
     spellings: bool = False,
+    moves: bool = True,
+    tails: bool = False,
     blocks: int = 3,
 ) -> Graph:
-    """Networks of ANN ops: quantised weighted layers with BatchNorm, pools, residual adds and concats.
+    """Networks of ANN ops: quantised weighted layers with BatchNorm, pools, residual adds, concats and moves.
 
     As from a frontend, every node names as its origin the tensor that holds its value, here itself.
 
     dyadic: the kind of numbers; None: either.  branches: whether adds and concats may occur.
-    plain: only what most targets have: square kernels, even padding, average pools, no concats or negative counts.
+    plain: only what most targets have: square kernels, even padding, average pools, no concats, moves or negative
+    counts.
     spellings: whether quantisers may be spelled with elementwise ops, or follow a leaky or absolute value.
+    moves: whether numbers may be moved: transposes, gathers, zeros put in.
+    tails: whether real-valued functions may stand behind the head, and other outputs beside it.
     blocks: the most quantised layers before the head.
     """
     numbers = Numbers(draw(st.integers(0, 2**32 - 1)), draw(st.booleans()) if dyadic is None else dyadic)
@@ -72,7 +83,11 @@ def networks(
         draw(st.sampled_from(kinds))()
         if maker.pools() and draw(st.booleans()):
             maker.pool()
-    return maker.head()
+        if moves and not plain and draw(st.booleans()):
+            kinds_of_moves = [maker.transpose, maker.gather, maker.pad, maker.dilate]
+            draw(st.sampled_from(kinds_of_moves if spellings else [*kinds_of_moves, maker.there_and_back]))()
+    maker.head(transposed=moves and not plain and draw(st.booleans()))
+    return maker.tail() if tails else maker.graph
 
 
 @st.composite
@@ -259,9 +274,56 @@ class _Maker:
         strides = tuple(self.draw(st.integers(1, k)) for k in kernel)
         self.put(kind(kernel=kernel, strides=strides, pads=zeros, dilations=ones))
 
-    def head(self) -> Graph:
+    def transpose(self) -> None:
+        """Axes in any order."""
+        self.put(Transpose(perm=tuple(self.draw(st.permutations(range(len(self.shape)))))))
+
+    def there_and_back(self) -> None:
+        """Elementwise ops on channels that an exporter left last."""
+        rank = len(self.shape)
+        self.put(Transpose(perm=(*range(1, rank), 0)))
+        if self.draw(st.booleans()):
+            self.put(Relu())
+        self.quantise(signed=self.draw(st.booleans()))
+        self.put(Transpose(perm=(rank - 1, *range(rank - 1))))
+
+    def gather(self) -> None:
+        """Entries along any axis: a part, another order, repeated ones."""
+        axis = self.draw(st.integers(0, len(self.shape) - 1))
+        indices = self.draw(st.lists(st.integers(0, self.shape[axis] - 1), min_size=1, max_size=6))
+        self.put(Gather(axis=axis, indices=np.array(indices, np.int64)))
+
+    def pad(self) -> None:
+        """Zeros around the spatial axes, or the features."""
+        rank = len(self.shape)
+        pads = [self.draw(st.integers(0, 1)) for _ in range(2 * rank)]
+        if rank > 1:
+            pads[0] = pads[rank] = 0
+        self.put(Pad(pads=tuple(pads)))
+
+    def dilate(self) -> None:
+        """Zeros between neighbours."""
+        self.put(Dilate(strides=tuple(self.draw(st.integers(1, 2)) for _ in self.shape[1:])))
+
+    def head(self, transposed: bool) -> None:
+        """A dense layer over all features, perhaps with the channels last."""
+        rank = len(self.shape)
+        if transposed:
+            self.put(Transpose(perm=(*range(1, rank), 0)))
         if len(self.shape) > 1:
             self.put(Reshape(shape=(int(np.prod(self.shape)),)))
         self.weighted(2)
         self.graph.outputs = (self.at,)
+
+    def tail(self) -> Graph:
+        """Perhaps a softmax or a gate behind the head, and what stands before them as an output of its own."""
+        before = self.at
+        kind = self.draw(st.sampled_from(["none", "softmax", "gate"]))
+        if kind == "softmax":
+            self.put(Softmax(axis=0))
+        if kind == "gate":
+            self.put(Unary(function="sigmoid"))
+            self.put(Multiply(), before, self.at)
+        others = [name for name in (before, self.graph[before].inputs[0]) if self.draw(st.booleans())]
+        self.graph.outputs = tuple(dict.fromkeys([self.at, *others]))
         return self.graph

@@ -14,7 +14,7 @@ from onnx2snn.backends.chains.emulator import ChainEmulator
 from onnx2snn.backends.chains.fit_grid import FitGrid
 from onnx2snn.backends.chains.layers import Chain
 from onnx2snn.backends.chains.walk import chain_of
-from onnx2snn.passes import STAIRCASES, FoldSumpool, MapNeurons
+from onnx2snn.passes import STAIRCASES, FoldMoves, FoldSumpool, MapNeurons
 from onnx2snn.passes.base import Recipe
 
 
@@ -41,7 +41,7 @@ class ChainBackend(Backend):
         """What runs the tables in `folder`."""
 
     def staircases(self) -> Recipe:
-        return (*STAIRCASES, FoldSumpool())
+        return (*STAIRCASES, FoldSumpool(), FoldMoves())
 
     def neurons(self, code: str, steps: int, integer: bool) -> Recipe:
         return (MapNeurons(code=code, steps=steps), self.fit(steps=steps))

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb
-from onnx2snn.analysis.lattice import Lattice
+from onnx2snn.analysis.lattice import Lattice, enclosing
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
 from onnx2snn.analysis.solve import solve
 from onnx2snn.ir import Array, Node, Shape
@@ -77,6 +77,8 @@ def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
 
     Threshold and membrane have fractional bits of their own.
     """
+    units = np.broadcast_shapes(*(a.shape for a in (op.bias, op.theta, *(place.unit for place in pair.places))))
+    pair = replace(pair, places=(_narrowed(pair.places[0], units), _narrowed(pair.places[1], units)))
     climb = _pair_climb(op, *_by_reach(pair, pair.places), builder.steps)
     bits, shift = next((grid for grid in PAIR_GRIDS if _pair_exact(builder, op, pair, climb, *grid)), PAIR_GRID)
     place, source = add_scaled(builder, pair, bits)
@@ -85,6 +87,12 @@ def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
     even = op.ties == "even" and isinstance(op, STBIF)
     neuron = integer_neuron(op, theta.reshape(form), v0.reshape(form), even, shift)
     return builder.new.add(node.name, neuron, [source], node.origin)
+
+
+def _narrowed(place: Lattice, shape: Shape) -> Lattice:
+    """The place with one range for all entries that share a breakpoint."""
+    low, high = enclosing(place, shape)
+    return replace(place, low=low, high=high)
 
 
 def _rounded_pair(climb: Climb, shift: int) -> tuple[Array, Array]:
