@@ -17,12 +17,14 @@ from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense, Input, Neuron
+from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
 from onnx2snn.passes import (
     CODES,
     CoarsenStaircases,
+    CollectBias,
     LiftQuantisers,
     MapNeurons,
+    OffsetStaircases,
     Recipe,
     approximate,
     most_levels,
@@ -123,6 +125,9 @@ class Conversion:
         front, start = tuner.front(tuner.facts), ()
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         code = self._code(backend) if mapping is None else _code_of(mapping)
+        if code == "if" and self.options.passes is None and _has_negative_counts(reference):
+            staircases = _lifted(staircases)
+            reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
         integer = self._integer(backend, reference)
         if corrections:
@@ -296,6 +301,16 @@ def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, 
 def _check_number(name: str, value: object, low: int, others: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MOST_STEPS:
         raise UsageError(f"{name}: a whole number from {low} to {MOST_STEPS}{others} expected, found {value!r}")
+
+
+def _has_negative_counts(reference: Graph) -> bool:
+    return any(node.op.lo < 0 for node in reference.of(Staircase) if isinstance(node.op, Staircase))
+
+
+def _lifted(recipe: Recipe) -> Recipe:
+    """The recipe with all counts lifted above zero, for code `if`; before the shifts are gathered."""
+    cut = next((i for i, step in enumerate(recipe) if isinstance(step, CollectBias)), len(recipe))
+    return (*recipe[:cut], OffsetStaircases(), *recipe[cut:])
 
 
 def _code_of(recipe: Recipe) -> str:

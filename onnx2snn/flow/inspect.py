@@ -120,7 +120,7 @@ def _certificate(reference: Graph, lost: tuple[Approximation, ...]) -> tuple[Cer
     signed = any(node.op.lo < 0 for node in reference.of(Staircase) if isinstance(node.op, Staircase))
     steps = {code: f"{levels} + settle (at most {settle})" if code == "st-bif" else str(levels) for code in CODES}
     if signed:
-        steps["if"] = "cannot hold negative counts"
+        steps["if"] += ", counts lifted above zero"
     return certify(reference, graph, levels, approximations=lost), steps
 
 

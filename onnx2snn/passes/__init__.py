@@ -7,6 +7,7 @@ from onnx2snn.passes.cancel_transposes import CancelTransposes
 from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
 from onnx2snn.passes.collect_bias import CollectBias
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
+from onnx2snn.passes.drop_requantisation import DropRequantisation
 from onnx2snn.passes.drop_whole_rounding import DropWholeRounding
 from onnx2snn.passes.encode_input import EncodeInput
 from onnx2snn.passes.find_weight_grids import FindWeightGrids
@@ -20,10 +21,12 @@ from onnx2snn.passes.map_neurons import CODES, MapNeurons, most_levels
 from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.merge_moves import MergeMoves
 from onnx2snn.passes.move_maxpool import MoveMaxpool
+from onnx2snn.passes.offset_staircases import OffsetStaircases
 from onnx2snn.passes.probe_staircases import ProbeStaircases
 from onnx2snn.passes.quantise_activations import QuantiseActivations, steps_of
 from onnx2snn.passes.quantise_weights import QuantiseWeights
 from onnx2snn.passes.recipes import STAIRCASES
+from onnx2snn.passes.share_quantisers import ShareQuantisers
 from onnx2snn.passes.shift_activations import ShiftActivations
 from onnx2snn.passes.start_membranes import StartMembranes
 from onnx2snn.passes.unroll_steps import UnrollSteps
@@ -43,6 +46,7 @@ PASSES: dict[str, type[Pass]] = {
         FoldBatchnorm,
         DropWholeRounding,
         LiftQuantisers,
+        ShareQuantisers,
         ProbeStaircases,
         InsertStaircases,
         UnrollSteps,
@@ -52,6 +56,8 @@ PASSES: dict[str, type[Pass]] = {
         AddReadouts,
         MergeLinear,
         EncodeInput,
+        DropRequantisation,
+        OffsetStaircases,
         CollectBias,
         CoarsenStaircases,
         FoldSumpool,
@@ -75,6 +81,7 @@ __all__ = [
     "CoarsenStaircases",
     "CollectBias",
     "DropRepeatedStaircases",
+    "DropRequantisation",
     "DropWholeRounding",
     "EncodeInput",
     "FindWeightGrids",
@@ -88,12 +95,14 @@ __all__ = [
     "MergeLinear",
     "MergeMoves",
     "MoveMaxpool",
+    "OffsetStaircases",
     "Pass",
     "ProbeStaircases",
     "QuantiseActivations",
     "QuantiseWeights",
     "Recipe",
     "Rewrite",
+    "ShareQuantisers",
     "ShiftActivations",
     "StartMembranes",
     "UnrollSteps",

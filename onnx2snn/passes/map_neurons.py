@@ -68,7 +68,10 @@ def _take_shift(graph: Graph, node: Node) -> tuple[Array, str]:
 
 def _if(op: Staircase, bias: Array, steps: int) -> Neuron:
     if op.lo < 0:
-        raise PassError(f"code if cannot hold the negative counts {op.lo} to -1; use code st-bif or signed-if")
+        raise PassError(
+            f"code if cannot hold the negative counts {op.lo} to -1; "
+            "use code st-bif or signed-if, or pass offset-staircases before"
+        )
     theta = op.scale * max(1.0, op.hi / steps)
     return IF(theta=theta, v0=theta / 2, bias=bias, value=theta, ties=_ties(op))
 

@@ -18,6 +18,7 @@ from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.merge_moves import MergeMoves
 from onnx2snn.passes.move_maxpool import MoveMaxpool
 from onnx2snn.passes.probe_staircases import ProbeStaircases
+from onnx2snn.passes.share_quantisers import ShareQuantisers
 from onnx2snn.passes.unroll_steps import UnrollSteps
 
 #: From a graph of ANN ops to one of staircases and bias-free linear ops.
@@ -28,6 +29,7 @@ STAIRCASES: Recipe = (
     FoldBatchnorm(),
     DropWholeRounding(),
     LiftQuantisers(),
+    ShareQuantisers(),
     ProbeStaircases(),
     InsertStaircases(),
     UnrollSteps(),
