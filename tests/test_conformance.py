@@ -9,7 +9,7 @@ import pytest
 
 from onnx2snn.artifact import Manifest, Network
 from onnx2snn.backends.base import Backend, Simulator
-from onnx2snn.errors import MissingExtraError
+from onnx2snn.errors import BackendError, MissingExtraError
 from onnx2snn.ir.ops import ALL_OPS, Clip, Staircase
 from onnx2snn.passes import STAIRCASES, run_passes
 from onnx2snn.plugins import load_backend
@@ -64,6 +64,14 @@ def test_cases_show_every_op() -> None:
         for code in codes:
             seen |= {type(node.op) for node in lowered(case, backend, code, "integer").graph}
     assert set(ALL_OPS) - seen == {Clip}
+
+
+@pytest.mark.parametrize("name", ["loihi", "tianjic"])
+def test_chips_fold_moves_and_refuse_a_tail(name: str) -> None:
+    for case in ("channels-last-flatten", "shuffled-features", "padded-conv"):
+        lowered(case, load_backend(name), "if", "integer")
+    with pytest.raises(BackendError, match=r"softmax .* stays real-valued behind the readout; cut it off"):
+        lowered("softmax-head", load_backend(name), "if", "integer")
 
 
 def test_a_wrong_simulator_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,14 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("1x4x4", f"c : 1x5x4 = conv(a){{weight=f64[1,1,1,1]{{1.0}}, {WINDOW.replace('0, 0, 0, 0', '0, 0, 1, 0')}}}"),
         "(symmetric padding) c (Conv, made by a pass): pads (0, 0, 1, 0) differ between begin and end",
     ),
+    "a transposed image": (
+        ("2x2", "c : 2x2 = transpose(a){perm=(1, 0)}"),
+        "(nothing moves) c (Transpose, made by a pass): NIR has no transpose, and no dense layer alone reads it",
+    ),
+    "a real-valued tail": (
+        ("2", "c : 2 = dense(a){weight=f64[2,2]{1.0, 2.0, 3.0, 4.0}}", "d : 2 = softmax(c){axis=0}"),
+        "(one output) real-valued behind the readout: d (Softmax, made by a pass); cut it off before export",
+    ),
     "a pool over one axis": (
         ("2x4", "c : 2x2 = average-pool(a){kernel=(2), strides=(2), pads=(0, 0), dilations=(1)}"),
         "(one or two spatial axes) c.sum (SumPool, made by a pass): 1 spatial axes",

@@ -11,7 +11,7 @@ from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Graph, Node, Shape
 from onnx2snn.ir.ops import Conv, Dense, MaxPool, Neuron, Readout, Reshape, SumPool
-from onnx2snn.reference import constant_nodes
+from onnx2snn.reference import constant_nodes, tail_nodes
 
 WEIGHTED = (Conv, Dense, SumPool)
 
@@ -28,17 +28,20 @@ def problems(graph: Graph) -> Iterator[str]:
     first = [node.name for node in neurons if node.inputs[0] in constant]
     if len(first) > 1:
         yield f"the input reaches {' and '.join(first)} without a neuron between; one first population expected"
+    tail = tail_nodes(graph)
     for node in graph:
-        if node.name not in constant:
+        if node.name in tail:
+            yield f"{node} stays real-valued behind the readout; cut it off before export"
+        elif node.name not in constant:
             yield from _misfits(graph, node)
     for name in graph.outputs:
-        if not isinstance(graph[name].op, Readout) or len(graph.outputs) > 1:
+        if name not in tail and (not isinstance(graph[name].op, Readout) or len(graph.outputs) > 1):
             yield f"{graph[name]} is an output; one readout expected"
 
 
 def _misfits(graph: Graph, node: Node) -> Iterator[str]:
     op = node.op
-    readers = graph.consumers(node.name)
+    readers = () if isinstance(op, Readout) else graph.consumers(node.name)
     branches = len(node.inputs)
     if branches > 1:
         yield f"{node} joins {branches} branches; only chains can be written so far"

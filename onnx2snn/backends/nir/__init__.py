@@ -15,6 +15,8 @@ from onnx2snn.artifact import Network
 from onnx2snn.backends.base import Backend, DesignRule
 from onnx2snn.backends.nir.rules import RULES
 from onnx2snn.errors import MissingExtraError
+from onnx2snn.passes import FoldMoves
+from onnx2snn.passes.base import Recipe
 
 if TYPE_CHECKING:
     import nir
@@ -33,6 +35,9 @@ class NirBackend(Backend):
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "approximate"
     rules: ClassVar[tuple[DesignRule, ...]] = RULES
     needs: ClassVar[tuple[str, ...]] = ("nir",)
+
+    def staircases(self) -> Recipe:
+        return (*super().staircases(), FoldMoves())
 
     def emit(self, network: Network, folder: Path) -> None:
         """Writes `network.nir`; `MissingExtraError` where the package nir is not installed."""

@@ -8,11 +8,27 @@ from onnx2snn.artifact import Network
 from onnx2snn.backends.base import DesignRule
 from onnx2snn.backends.nir.homes import bias_homes, said
 from onnx2snn.ir import Node, Op
-from onnx2snn.ir.ops import Affine, Concat, Conv, Dense, Encoder, Input, MaxPool, Reshape, SumPool
+from onnx2snn.ir.ops import (
+    Affine,
+    Concat,
+    Conv,
+    Dense,
+    Dilate,
+    Encoder,
+    Gather,
+    Input,
+    MaxPool,
+    Pad,
+    Reshape,
+    SumPool,
+    Transpose,
+)
+from onnx2snn.reference import tail_nodes
 
 
 def _nodes(network: Network, *kinds: type[Op]) -> Iterator[Node]:
-    return (node for node in said(network.graph) if isinstance(node.op, kinds))
+    tail = tail_nodes(network.graph)
+    return (node for node in said(network.graph) if isinstance(node.op, kinds) and node.name not in tail)
 
 
 def no_settle_steps(network: Network) -> Iterator[str]:
@@ -39,6 +55,23 @@ def no_concat(network: Network) -> Iterator[str]:
     """NIR has no concatenation."""
     for node in _nodes(network, Concat):
         yield f"{node}: NIR has no concatenation"
+
+
+def nothing_moves(network: Network) -> Iterator[str]:
+    """NIR cannot rearrange, choose or insert entries; what a dense layer or pads can take is folded before."""
+    for node in _nodes(network, Transpose, Gather, Pad, Dilate):
+        yield f"{node}: NIR has no {node.op.name}, and no dense layer alone reads it"
+
+
+def one_output(network: Network) -> Iterator[str]:
+    """The graph has one readout, and nothing behind it."""
+    names = network.graph.outputs
+    if len(names) > 1:
+        yield f"outputs {', '.join(names)}; one expected"
+    tail = tail_nodes(network.graph)
+    found = [f"{node}" for node in network.graph if node.name in tail]
+    if found:
+        yield f"real-valued behind the readout: {', '.join(found)}; cut it off before export, NIR ends with the readout"
 
 
 def reshapes_only_flatten(network: Network) -> Iterator[str]:
@@ -107,6 +140,8 @@ RULES: tuple[DesignRule, ...] = (
     one_way_in,
     no_max_pool,
     no_concat,
+    nothing_moves,
+    one_output,
     reshapes_only_flatten,
     one_or_two_spatial_axes,
     square_kernels,

@@ -31,7 +31,6 @@ def sigmoid_gate() -> Graph:
     value = net.last
     gate = net.add(Unary(function="sigmoid"), value)
     net.add(Multiply(), value, gate)
-    net.quantise(0.2, -8, 7)
     return net.done()
 
 
