@@ -4,8 +4,8 @@
 
 reads the models in DATA/onnx (see `onnx2snn.training.data.default_data`) and writes
 benchmarks/results/real_models.json. Each file is inspected, converted to code st-bif (real-valued ones calibrated on
-256 samples first) and verified on 64 samples: real images where the model is for MNIST or CIFAR-10, else random ones
-over the range of the input. Time and peak memory are those of inspect and convert in a process of their own.
+256 samples first) and verified on 64 samples (8 where an input has more than 50,000 entries): real images where the model is for MNIST or CIFAR-10,
+else random ones over the range of the input. Time and peak memory are those of inspect and convert in a process of their own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import numpy as np
 ROOT = Path(__file__).parent
 RESULT = ROOT / "results" / "real_models.json"
 SAMPLES, CALIBRATION = 64, 256
+LARGE = 50_000  #: entries of an input from which on 8 samples and 16 to calibrate with have to do
+MOST_SECONDS = 1200
 
 
 def main() -> None:
@@ -38,14 +40,17 @@ def main() -> None:
     if not files:
         sys.exit(f"{data / 'onnx'}: ONNX files expected, found none")
     rows = {f"{path.parent.name}/{path.name}": run(path, data) for path in files}
-    found = {"command": "python benchmarks/real_models.py", "samples": SAMPLES, "seed": 0, "models": rows}
+    found = {"command": "python benchmarks/real_models.py", "seed": 0, "models": rows}
     RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def run(path: Path, data: Path) -> dict[str, Any]:
     """One file in a process of its own."""
     command = [sys.executable, __file__, "--one", str(path), str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MOST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {MOST_SECONDS} s"}
     if done.returncode:
         row = {"failed": done.stderr.strip().splitlines()[-1]}
     else:
@@ -68,9 +73,9 @@ def measure(path: Path, data: Path) -> dict[str, Any]:
     }
     calibrated = not inspection.ok
     try:
-        x, kind = samples(path, data)
-        row["inputs"] = kind
-        given = {"calibrate": x[SAMPLES:]} if calibrated else {}
+        x, count, kind = samples(path, data)
+        row |= {"inputs": kind, "samples": count}
+        given = {"calibrate": x[count:]} if calibrated else {}
         conversion = onnx2snn.convert(path, code="st-bif", **given)
         network = conversion.network
     except Onnx2SnnError as error:
@@ -81,7 +86,7 @@ def measure(path: Path, data: Path) -> dict[str, Any]:
     row["certificate"] = f"{network.certificate.proven} of {network.certificate.breakpoints}"
     row["proven_exact"] = network.certificate.exact
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "x.npz", x=x[:SAMPLES])
+        np.savez(Path(folder) / "x.npz", x=x[:count])
         conversion.save(Path(folder) / "net")
         return {**row, **parity(onnx2snn.verify(path, Path(folder) / "net", Path(folder) / "x.npz"))}
 
@@ -102,8 +107,8 @@ def parity(found: Any) -> dict[str, Any]:
     }
 
 
-def samples(path: Path, data: Path) -> tuple[np.ndarray, str]:
-    """SAMPLES + CALIBRATION inputs in the model's own layout, and in words what they are."""
+def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
+    """Inputs in the model's own layout, how many of them are to compare with (the rest calibrates), and what they are."""
     from onnx2snn.errors import Onnx2SnnError
     from onnx2snn.frontends.onnx import read_onnx
     from onnx2snn.ir.ops import Encoder, Input
@@ -111,26 +116,31 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, str]:
 
     graph = read_onnx(path).graph
     shape = graph.shape(graph.of(Input)[0].name)
-    count, random = SAMPLES + CALIBRATION, np.random.default_rng(0)
+    few = int(np.prod(shape)) > LARGE
+    compared, count = (8, 24) if few else (SAMPLES, SAMPLES + CALIBRATION)
+    random = np.random.default_rng(0)
     if shape == (1, 28, 28) and "mnist" in path.name.lower():
         from onnx2snn.training.data import load_images
 
         images = load_images(data / "mnist", "t10k").x[:count]
-        raw = "Input3" in {node.origin.tensor for node in graph.of(Input)}
-        return images * np.float32(255 if raw else 1), "MNIST test images"
+        raw = "Input3" in {node.origin.tensor for node in graph.of(Input)} or path.parent.name.startswith("integer")
+        return images * np.float32(255 if raw else 1), compared, "MNIST test images"
     if sorted(shape) == [3, 32, 32]:
         record = np.fromfile(data / "cifar10" / "test_batch_first1000.bin", np.uint8).reshape(-1, 3073)[:count, 1:]
         images = record.reshape(-1, 3, 32, 32).astype(np.float32)
-        return (images if shape[0] == 3 else images.transpose(0, 2, 3, 1)), "CIFAR-10 test images, 0 to 255"
+        images = images if shape[0] == 3 else images.transpose(0, 2, 3, 1)
+        return images, compared, "CIFAR-10 test images, 0 to 255"
     try:
         encoders = [node.op for node in run_passes(graph, STAIRCASES).of(Encoder)]
     except Onnx2SnnError:  # a float model, refused until it is calibrated
         encoders = []
+    if path.parent.name.startswith("integer"):
+        return random.integers(0, 256, (count, *shape)).astype(np.float32), compared, "whole numbers from 0 to 255"
     if not encoders:
-        return random.normal(0, 1, (count, *shape)).astype(np.float32), "standard normal"
-    (op,) = encoders[:1]
-    low, high = (float(np.max(op.scale)) * max(-128 * 2, min(255, end)) for end in (op.lo, op.hi))
-    return random.uniform(low, high, (count, *shape)).astype(np.float32), f"uniform from {low:.4g} to {high:.4g}"
+        return random.normal(0, 1, (count, *shape)).astype(np.float32), compared, "standard normal"
+    op = encoders[0]
+    low, high = (float(np.max(op.scale)) * end for end in (op.lo, op.hi))
+    return random.uniform(low, high, (count, *shape)).astype(np.float32), compared, f"uniform, {low:.4g} to {high:.4g}"
 
 
 def peak() -> int:
