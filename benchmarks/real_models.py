@@ -4,8 +4,8 @@
 
 reads the models in DATA/onnx (see `onnx2snn.training.data.default_data`) and writes
 benchmarks/results/real_models.json. Each file is inspected, converted to code st-bif (real-valued ones calibrated on
-256 samples first) and verified on 64 samples (8 where an input has more than 50,000 entries): real images where the model is for MNIST or CIFAR-10,
-else random ones over the range of the input. Time and peak memory are those of inspect and convert in a process of their own.
+256 samples first) and verified on 64 samples (8 where an input has more than 50,000 entries): real images where the model is for MNIST or CIFAR-10, else
+random ones over the range of the input. Time and peak memory are those of inspect and convert, in a process of their own.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def parity(found: Any) -> dict[str, Any]:
 
 
 def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
-    """Inputs in the model's own layout, how many of them are to compare with (the rest calibrates), and what they are."""
+    """Inputs in the model's own layout, how many are to compare with (the rest calibrates), and what they are."""
     from onnx2snn.errors import Onnx2SnnError
     from onnx2snn.frontends.onnx import read_onnx
     from onnx2snn.ir.ops import Encoder, Input
@@ -126,10 +126,12 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
         raw = "Input3" in {node.origin.tensor for node in graph.of(Input)} or path.parent.name.startswith("integer")
         return images * np.float32(255 if raw else 1), compared, "MNIST test images"
     if sorted(shape) == [3, 32, 32]:
+        whole = whole_type(path)
         record = np.fromfile(data / "cifar10" / "test_batch_first1000.bin", np.uint8).reshape(-1, 3073)[:count, 1:]
         images = record.reshape(-1, 3, 32, 32).astype(np.float32)
         images = images if shape[0] == 3 else images.transpose(0, 2, 3, 1)
-        return images, compared, "CIFAR-10 test images, 0 to 255"
+        offset = 0 if whole is None else whole.min
+        return images + np.float32(offset), compared, f"CIFAR-10 test images, {offset} to {offset + 255}"
     try:
         encoders = [node.op for node in run_passes(graph, STAIRCASES).of(Encoder)]
     except Onnx2SnnError:  # a float model, refused until it is calibrated
@@ -140,7 +142,22 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
         return random.normal(0, 1, (count, *shape)).astype(np.float32), compared, "standard normal"
     op = encoders[0]
     low, high = (float(np.max(op.scale)) * end for end in (op.lo, op.hi))
+    whole = whole_type(path)
+    if whole is not None:
+        codes = random.integers(whole.min, whole.max + 1, (count, *shape))
+        return codes.astype(np.float32), compared, f"whole numbers from {whole.min} to {whole.max}"
     return random.uniform(low, high, (count, *shape)).astype(np.float32), compared, f"uniform, {low:.4g} to {high:.4g}"
+
+
+def whole_type(path: Path) -> np.iinfo[Any] | None:
+    """The range of the model's input type, where that is an integer one."""
+    import onnx
+
+    proto = onnx.load(str(path))
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    value = next(value for value in proto.graph.input if value.name not in constants)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    return np.iinfo(kind) if kind.kind in "iu" else None
 
 
 def peak() -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from onnx2snn.errors import ModelError, located
+from onnx2snn.errors import DataError, ModelError, located
 from onnx2snn.frontends.onnx.code_tensors import dequantised
 from onnx2snn.frontends.onnx.domains import QONNX
 from onnx2snn.frontends.onnx.repair import repair
@@ -41,10 +41,11 @@ class Executor(ABC):
 
     def run(self, x: Array) -> dict[str, Array]:
         """All tensors asked for, by name, for a batch; the output comes first."""
+        typed = _typed(x, self._kind)
         fixed = self._batch or len(x)
         if fixed == len(x):
-            return self._run(x.astype(self._kind))
-        pieces = [self._run(piece) for piece in _pieces(x.astype(self._kind), fixed)]
+            return self._run(typed)
+        pieces = [self._run(piece) for piece in _pieces(typed, fixed)]
         return {name: np.concatenate([piece[name] for piece in pieces])[: len(x)] for name in self.names}
 
     def _run(self, x: Array) -> dict[str, Array]:
@@ -125,6 +126,17 @@ def _kind(value: onnx.ValueInfoProto) -> np.dtype[Any]:
     import onnx
 
     return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+
+
+def _typed(x: Array, kind: np.dtype[Any]) -> Array:
+    """Samples in the type that the model takes; raises `DataError` where an integer type would change them."""
+    typed = x.astype(kind)
+    if kind.kind in "iu" and (typed != x).any():
+        wrong = x[typed != x].ravel()[0]
+        raise DataError(
+            f"x: whole numbers that {kind} holds expected, as the model's input is of that type, found {wrong}"
+        )
+    return typed
 
 
 def _fixed_batch(value: onnx.ValueInfoProto) -> int:
