@@ -4,8 +4,9 @@
 
 reads the models in DATA/onnx (see `onnx2snn.training.data.default_data`) and writes
 benchmarks/results/real_models.json. Each file is inspected, converted to code st-bif (real-valued ones calibrated on
-256 samples first) and verified on 64 samples (8 where an input has more than 50,000 entries): real images where the model is for MNIST or CIFAR-10, else
-random ones over the range of the input. Time and peak memory are those of inspect and convert, in a process of their own.
+256 samples first) and verified on 64 samples (8 where an input has more than 50,000 entries): real images where the
+model is for MNIST or CIFAR-10, else random ones over the range of the input. Time and peak memory are those of inspect
+and convert, in a process of their own.
 """
 
 from __future__ import annotations

@@ -304,3 +304,16 @@ def test_kill_while_writing_keeps_what_was_there(artifact: Path, tmp_path: Path)
     assert {path.name: path.read_bytes() for path in artifact.iterdir()} == before
     assert _run(_killed, tmp_path / "new") == -signal.SIGKILL
     assert not (tmp_path / "new").exists()
+
+
+def test_an_integer_input_takes_whole_numbers_only(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 4])
+    y = m.node("DequantizeLinear", "x", m.constant(0.1), m.constant(0, np.int8))
+    proto = m.model(m.gemm(m.quantise(m.gemm(y, 4, 3)), 3, 2))
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT8
+    onnx.save(proto, str(tmp_path / "m.onnx"))
+    np.savez(tmp_path / "x.npz", x=np.full((2, 4), 0.5, np.float32))
+    assert onnx2snn("convert", tmp_path / "m.onnx", "-o", tmp_path / "net").code == 0
+    found = onnx2snn("verify", tmp_path / "m.onnx", tmp_path / "net", "--data", tmp_path / "x.npz")
+    assert found.code == 1
+    assert "whole numbers of the input's type int8 expected, found 0.5" in found.err

@@ -133,9 +133,7 @@ def _typed(x: Array, kind: np.dtype[Any]) -> Array:
     typed = x.astype(kind)
     if kind.kind in "iu" and (typed != x).any():
         wrong = x[typed != x].ravel()[0]
-        raise DataError(
-            f"x: whole numbers that {kind} holds expected, as the model's input is of that type, found {wrong}"
-        )
+        raise DataError(f"x: whole numbers of the input's type {kind} expected, found {wrong}")
     return typed
 
 
