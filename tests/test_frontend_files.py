@@ -118,8 +118,6 @@ def reads(source: str) -> Callable[[onnx.ModelProto], object]:
 
 
 GRAPHS: dict[str, tuple[Callable[[onnx.ModelProto], object], str]] = {
-    "two inputs": (second_input, "one input expected, found 2: x, side"),
-    "two outputs": (second_output, "one output expected, found 2: gemm1, side"),
     "no input": (lambda p: p.graph.ClearField("input"), "input 'x' of node: name: /Gemm_1 OpType: Gemm"),
     "dynamic size": (input_of(TensorProto.FLOAT, "N", "width"), "input 'x': fixed sizes after the batch axis expected"),
     "no batch": (input_of(TensorProto.FLOAT, 6), "input 'x': a shape (batch, ...) expected, found [6]"),

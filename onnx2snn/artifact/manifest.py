@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from math import prod
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -54,8 +55,8 @@ class Manifest(_Record):
     calibrate_steps: int = 0
     encoder: Literal["quantised", "analog"]
     reset: Literal["subtract"] = "subtract"
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
+    inputs: dict[str, tuple[int, ...]]  #: shape of one sample of each, by the model's own name
+    outputs: dict[str, tuple[int, ...]]
     staircase_passes: str
     neuron_passes: str
     layers: tuple[LayerRecord, ...]
@@ -64,6 +65,12 @@ class Manifest(_Record):
     command: str
     files: dict[str, str]  #: name of each other file of the artifact and its sha256
     digest: str = ""  #: sha256 of the manifest itself, this field left empty
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: of its input, or of all its inputs flattened side by side."""
+        shapes = list(self.inputs.values())
+        return shapes[0] if len(shapes) == 1 else (sum(prod(shape) for shape in shapes),)
 
     @property
     def schedule(self) -> Schedule:

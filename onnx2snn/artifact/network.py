@@ -9,6 +9,7 @@ from pathlib import Path
 from onnx2snn.analysis.certificate import Certificate
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Encoder, Input, Neuron
+from onnx2snn.reference import inputs_of, sample_shape
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,27 @@ class Network:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        return self.graph.shape(self.graph.of(Input)[0].name)
+        """Shape of one sample: of its input, or of all its inputs flattened side by side."""
+        return sample_shape(self.graph)
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each input by the model's own name."""
+        return inputs_of(self.graph)
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each output by the model's own name, in the model's order."""
+        found: dict[str, tuple[int, ...]] = {}
+        for output in self.graph.outputs:
+            name = self.graph[output].origin.tensor or output
+            found[name if name not in found else output] = self.graph.shape(output)
+        return found
 
     @property
     def analog_input(self) -> bool:
         """Whether the first synapse is real-valued because the model does not quantise its input."""
-        readers = self.graph.consumers(self.graph.of(Input)[0].name)
+        readers = [reader for node in self.graph.of(Input) for reader in self.graph.consumers(node.name)]
         return not all(isinstance(reader.op, Encoder) for reader in readers)
 
     @property

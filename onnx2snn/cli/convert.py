@@ -163,10 +163,10 @@ def _settle(text: str | None) -> Settle | None:
 def _samples(path: Path, model: Path) -> Array:
     from onnx2snn.flow.data import read_samples
     from onnx2snn.frontends.onnx import read_onnx
-    from onnx2snn.ir.ops import Input
+    from onnx2snn.reference import inputs_of
 
     graph = read_onnx(model).graph
-    return read_samples(path, graph.shape(graph.of(Input)[0].name)).x
+    return read_samples(path, inputs_of(graph)).x
 
 
 def _observer(start: Graph, print_after_each: bool, explain: bool) -> Observer | None:

@@ -38,7 +38,7 @@ from onnx2snn.passes import (
     run_passes,
     steps_of,
 )
-from onnx2snn.reference import evaluate
+from onnx2snn.reference import evaluate, inputs_of
 
 Samples = Array | Callable[[], Iterable[Array]]  #: an array, or what gives the batches anew every time it is called
 BATCH = 64
@@ -148,13 +148,13 @@ class Tuner:
 
     def batches(self) -> Iterator[Array]:
         """All samples, a batch after the other."""
-        shape = self.ann.shape(self.ann.of(Input)[0].name)
+        inputs = inputs_of(self.ann)
         if callable(self.samples):
             for batch in self.samples():
-                yield check_samples(batch, shape)
+                yield check_samples(batch, inputs)
         elif self.samples is not None:
             for start in range(0, len(self.samples), BATCH):
-                yield check_samples(self.samples[start : start + BATCH], shape)
+                yield self.samples[start : start + BATCH]
 
     @cached_property
     def facts(self) -> Facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.data import check_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
+from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
 from onnx2snn.passes import (
     CODES,
     CoarsenStaircases,
@@ -33,7 +33,7 @@ from onnx2snn.passes import (
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
-from onnx2snn.reference import Run, settle_bound
+from onnx2snn.reference import Run, inputs_of, settle_bound
 from onnx2snn.version import __version__
 
 Settle = int | Literal["auto"]
@@ -105,12 +105,12 @@ class Conversion:
         """What is proven of it."""
         return self.network.certificate
 
-    def simulate(self, x: Array) -> Run:
-        """Runs samples `x` (N, *input shape) in the NumPy simulator."""
+    def simulate(self, x: Array | Mapping[str, Array]) -> Run:
+        """Runs samples `x` (N, *input shape), or by name where there are several inputs, in the NumPy simulator."""
         from onnx2snn.backends.numpy import NumpySimulator
 
         schedule = self.network.schedule
-        samples = check_samples(x, self.network.input_shape)
+        samples = check_samples(x, self.network.inputs)
         return NumpySimulator(self.network.graph, schedule.steps, schedule.settle, schedule.calibrate).run(samples)
 
     def save(self, folder: str | Path, backend: str = "numpy", force: bool = False) -> Manifest:
@@ -235,7 +235,7 @@ def convert(
     path = Path(model)
     ann = read_onnx(path).graph
     if calibrate is not None and not callable(calibrate):
-        calibrate = check_samples(calibrate, ann.shape(ann.of(Input)[0].name))
+        calibrate = check_samples(calibrate, inputs_of(ann))
     conversion = Conversion(ann, Source.of(path), options, chosen, calibrate, command)
     _ = conversion.calibrated  # what is wrong with samples shows here
     return conversion
@@ -267,8 +267,8 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         settle_bound=settle_bound(graph, schedule.steps),
         calibrate_steps=schedule.calibrate,
         encoder="analog" if network.analog_input else "quantised",
-        input_shape=network.input_shape,
-        output_shape=graph.shape(graph.outputs[0]),
+        inputs=network.inputs,
+        outputs=network.outputs,
         staircase_passes=network.staircase_passes,
         neuron_passes=network.neuron_passes,
         layers=layer_records(graph, network.certificate),

@@ -6,51 +6,69 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from onnx2snn.errors import DataError, UsageError, located
 from onnx2snn.ir import Array, Shape
+from onnx2snn.reference import pack
 
 
 @dataclass(frozen=True)
 class Samples:
-    """x: float32 (N, *input shape), in the model's own layout.  y: int64 labels (N,), where there are any."""
+    """x: float32 (N, *input shape), in the model's own layout; several inputs flattened side by side.
+
+    y: int64 labels (N,), where there are any.
+    """
 
     x: Array
     y: Array | None = None
 
 
-def read_samples(path: Path, shape: Shape) -> Samples:
-    """Reads `x` and, if present, `y`; nothing pickled is ever loaded.
+def read_samples(path: Path, inputs: Mapping[str, Shape]) -> Samples:
+    """Reads `x`, or an array for each of several inputs by its name, and, if present, `y`; never anything pickled.
 
     Raises `DataError` saying what was expected and found: file, keys, types, shapes, numbers.
     """
     with located(str(path)):
-        arrays = _arrays(path)
-        if "x" not in arrays:
+        arrays = _arrays(path, {"x", "y", *inputs})
+        if len(inputs) == 1 and "x" not in arrays:
             raise DataError(f"an array 'x' expected, found {', '.join(sorted(arrays)) or 'none'}")
-        x = check_samples(arrays["x"], shape)
+        x = check_samples(arrays["x"] if len(inputs) == 1 else arrays, inputs)
         return Samples(x, _labels(arrays.get("y"), len(x)))
 
 
-def check_samples(x: object, shape: Shape) -> Array:
-    """Samples as float32 (N, *shape); raises `DataError` where they are something else or not finite."""
+def check_samples(x: object, inputs: Mapping[str, Shape]) -> Array:
+    """Samples as float32, the arrays of several inputs (a mapping by name) flattened side by side.
+
+    Raises `DataError` where they are something else, of other shapes or not finite.
+    """
+    if isinstance(x, Mapping):
+        given = cast("Mapping[str, Array]", x)
+        found = {name: _checked(name, given[name], shape) for name, shape in inputs.items() if name in given}
+        return pack(found, inputs)
+    if len(inputs) > 1:
+        raise DataError(f"arrays by name expected, one for each input ({', '.join(inputs)}), found one array")
+    return _checked("x", x, next(iter(inputs.values())))
+
+
+def _checked(name: str, x: object, shape: Shape) -> Array:
     if not isinstance(x, np.ndarray):
-        raise DataError(f"x: a NumPy array expected, found {type(x).__name__}")
+        raise DataError(f"{name}: a NumPy array expected, found {type(x).__name__}")
     if x.dtype.kind != "f":
-        raise DataError(f"x: float32 expected, found {x.dtype}")
+        raise DataError(f"{name}: float32 expected, found {x.dtype}")
     if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
-        raise DataError(f"x: shape (N, {', '.join(map(str, shape))}) expected, found {x.shape}")
+        raise DataError(f"{name}: shape (N, {', '.join(map(str, shape))}) expected, found {x.shape}")
     if not len(x):
-        raise DataError("x: one sample or more expected, found none")
+        raise DataError(f"{name}: one sample or more expected, found none")
     with np.errstate(over="ignore"):
         single = x.astype(np.float32)
     if not np.isfinite(single).all():
-        raise DataError("x: finite float32 numbers expected, found NaN, infinity or more than float32 holds")
+        raise DataError(f"{name}: finite float32 numbers expected, found NaN, infinity or more than float32 holds")
     return single
 
 
@@ -63,7 +81,7 @@ def _holds(path: Path, names: Collection[str]) -> bool:
         return False
 
 
-def _arrays(path: Path) -> dict[str, Array]:
+def _arrays(path: Path, names: Collection[str]) -> dict[str, Array]:
     if not path.is_file():
         raise DataError("a .npz file expected, found " + ("a folder" if path.is_dir() else "nothing there"))
     try:
@@ -71,7 +89,7 @@ def _arrays(path: Path) -> dict[str, Array]:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError("a .npz file of named arrays expected, found a single array")
-            return {key: archive[key] for key in archive.files if key in ("x", "y")}
+            return {key: archive[key] for key in archive.files if key in names}
     except ValueError as error:
         pickled = "pickle" in str(error) or "Object arrays" in str(error)
         found = "pickled objects, which are never loaded" if pickled else f"a damaged file ({error})"

@@ -15,7 +15,7 @@ from onnx2snn.flow.dialects import dialect
 from onnx2snn.flow.levels import LevelCost, level_costs
 from onnx2snn.frontends.onnx import Reading, Record, list_nodes, read_onnx
 from onnx2snn.ir import Graph, Op
-from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, Input, LeakyRelu, Quantise, Relu, Staircase, Unary
+from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, LeakyRelu, Quantise, Relu, Staircase, Unary
 from onnx2snn.passes import (
     CODES,
     SPIKING,
@@ -27,7 +27,7 @@ from onnx2snn.passes import (
     most_levels,
     run_passes,
 )
-from onnx2snn.reference import settle_bound
+from onnx2snn.reference import inputs_of, settle_bound
 
 NodeClass = Literal["exact", "bounded", "analog", "unsupported"]
 FUNCTIONS = (Relu, Clip, LeakyRelu, Unary)  #: what calibration can quantise
@@ -103,7 +103,7 @@ def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
     rows = tuple(_row(record, reading.graph, reference, certificate) for record in reading.records)
     costs: tuple[LevelCost, ...] = ()
     if data is not None:
-        samples = read_samples(Path(data), reference.shape(reference.of(Input)[0].name))
+        samples = read_samples(Path(data), inputs_of(reference))
         costs = level_costs(reference, samples.x, samples.y)
     return Inspection(
         _summary(rows, steps["st-bif"]), rows, steps, (), certificate.approximations, most_levels(reference), costs

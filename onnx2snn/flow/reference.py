@@ -16,9 +16,9 @@ from onnx2snn.reference import evaluate
 
 @dataclass(frozen=True)
 class Truth:
-    """output: (N, ...) of the model.  counts: by staircase, int64 (N, *features)."""
+    """outputs: (N, ...) each, of the model.  counts: by staircase, int64 (N, *features)."""
 
-    output: Array
+    outputs: tuple[Array, ...]
     counts: dict[str, Array]
 
 
@@ -39,12 +39,13 @@ class OnnxTruth:
     def of(self, x: Array) -> Truth:
         """Runs a batch."""
         values = self.session.run(x)
+        outputs = tuple(values[name] for name in self.session.outputs)
         if self.calibrated:
-            return Truth(values[self.session.output], exact_counts(self.reference, x))
+            return Truth(outputs, exact_counts(self.reference, x))
         counts = {name: self._counts(name, values[tensor]) for name, tensor in self.tensors.items()}
         if len(counts) < len(self.reference.of(Staircase)):
             counts = exact_counts(self.reference, x) | counts
-        return Truth(values[self.session.output], counts)
+        return Truth(outputs, counts)
 
     def _counts(self, name: str, values: Array) -> Array:
         op = self.reference[name].op

@@ -33,7 +33,7 @@ class Simulation:
     """What `simulate` reports.
 
     steps: from the first inject step to the last spike, settle steps included.  output: (N, ...), the readout after
-    the last step, in the units of the model's output.
+    the last step, in the units of the model's output; the first of several.
     """
 
     samples: int
@@ -55,7 +55,7 @@ def simulate(
         check_results(Path(save), ("output", "steps"))
     artifact = open_artifact(Path(folder))
     simulator = artifact.simulator()
-    samples = read_samples(Path(data), artifact.manifest.input_shape)
+    samples = read_samples(Path(data), artifact.manifest.inputs)
     runs: list[Run] = []
     for start in range(0, len(samples.x), BATCH):
         runs.append(_light(simulator.run(samples.x[start : start + BATCH])))
@@ -64,7 +64,8 @@ def simulate(
     run = joined(runs)
     summary = _summary(artifact, samples, run)
     if save is not None:
-        write_results(Path(save), output=run.output.astype(np.float32), steps=np.asarray(run.steps))
+        others = {f"output{i}": y.astype(np.float32) for i, y in enumerate(run.outputs) if i}
+        write_results(Path(save), output=run.output.astype(np.float32), steps=np.asarray(run.steps), **others)
     return summary
 
 

@@ -98,7 +98,7 @@ def verify(
     findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)
     parity = None
     if data is not None:
-        samples = read_samples(Path(data), artifact.manifest.input_shape)
+        samples = read_samples(Path(data), artifact.manifest.inputs)
         parity = _measure(Path(model), artifact, reference, samples, progress, bool(lost))
         findings += _against_proof(certificate, parity)
     return Verification(certificate, parity, tuple(findings))
@@ -167,8 +167,9 @@ def _measure(
     for x in batches(samples.x, BATCH):
         expected = truth.of(x)
         run = simulator.run(x)
-        if run.output.shape != expected.output.shape:
-            raise DataError(f"output {expected.output.shape} of the model expected, found {run.output.shape}")
+        found, wanted = ([y.shape for y in outputs] for outputs in (run.outputs, expected.outputs))
+        if found != wanted:
+            raise DataError(f"outputs {wanted} of the model expected, found {found}")
         forced = alone.run(x, given={k: v for k, v in expected.counts.items() if k in run.counts})
         tally.add(x, expected, run, forced)
         if progress is not None:
@@ -191,12 +192,15 @@ class _Tally:
         parity = self.parity
         parity.samples += len(x)
         parity.steps = max(parity.steps, run.steps)
-        error = np.abs(run.output - truth.output.astype(np.float64)).max(initial=0.0)
-        parity.largest_output_error = max(parity.largest_output_error, float(error))
-        if run.output.ndim == 2:
-            self.answers.append(run.output.argmax(axis=1))
-            self.expected.append(truth.output.argmax(axis=1))
-            self.agree += _agreeing(run.output, truth.output)
+        for found, wanted in zip(run.outputs, truth.outputs, strict=True):
+            error = np.abs(found - wanted.astype(np.float64)).max(initial=0.0)
+            parity.largest_output_error = max(parity.largest_output_error, float(error))
+        classes = next((i for i, y in enumerate(truth.outputs) if y.ndim == 2 and y.shape[1] > 1), None)
+        if classes is not None:
+            found, wanted = run.outputs[classes], truth.outputs[classes]
+            self.answers.append(found.argmax(axis=1))
+            self.expected.append(wanted.argmax(axis=1))
+            self.agree += _agreeing(found, wanted)
         exact = _once(lambda: exact_counts(self.reference, x))
         for name in run.counts.keys() & truth.counts.keys():
             self._layer(name, self._levels(name, run), self._levels(name, alone), truth.counts[name], exact)

@@ -2,6 +2,7 @@
 
 from onnx2snn.reference import moves
 from onnx2snn.reference.drive import constant_nodes, cut, part
+from onnx2snn.reference.feeding import feed, inputs_of, pack, sample_shape
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
 from onnx2snn.reference.neurons import FIRE, State, start, step
@@ -21,10 +22,14 @@ __all__ = [
     "cut",
     "evaluate",
     "exact",
+    "feed",
+    "inputs_of",
     "joined",
+    "pack",
     "part",
     "round_to",
     "run",
+    "sample_shape",
     "settle_bound",
     "start",
     "step",

@@ -12,6 +12,7 @@ from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Add, Affine, Concat, Conv, Dense, Input, MaxPool, Neuron, Readout
 from onnx2snn.reference import neurons
 from onnx2snn.reference.drive import constant_nodes, part
+from onnx2snn.reference.feeding import feed
 from onnx2snn.reference.functions import apply, exact
 from onnx2snn.reference.tail import tail_nodes
 
@@ -66,7 +67,7 @@ def settle_bound(graph: Graph, steps: int) -> int:
 
 
 def run(graph: Graph, x: Array, steps: int, settle: int | None = None) -> Run:
-    """Runs `x` (batch, *input shape) for `steps` inject steps and `settle` more; None: until the network is silent."""
+    """Runs `x` (see `feeding`) for `steps` inject steps and `settle` more; None: until the network is silent."""
     network = _Network(graph, x, steps)
     last = steps
     limit = steps + (settle_bound(graph, steps) if settle is None else settle)
@@ -98,9 +99,10 @@ class _Network:
         self.now: dict[str, Array] = {}  # constant nodes: their total; others: their value at this tick
         self.sums: dict[str, Array] = {}  # running sums: readouts and max pools
         self.states: dict[str, neurons.State] = {}
+        given = feed(graph, x)
         for node in graph:
             with located(f"{node}"):
-                self._prepare(node, x)
+                self._prepare(node, given.get(node.name, x))
 
     def _prepare(self, node: Node, x: Array) -> None:
         op = node.op

@@ -19,7 +19,7 @@ from onnx2snn.backends.numpy.populations import fire
 from onnx2snn.errors import BackendError, located
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import IF, Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
-from onnx2snn.reference import Run, apply, constant_nodes, joined, part, settle_bound, tail_nodes
+from onnx2snn.reference import Run, apply, constant_nodes, feed, joined, part, settle_bound, tail_nodes
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
 CHUNK_BYTES = 96 << 20
@@ -132,6 +132,7 @@ class _Chunk:
         calibrating: int = 0,
     ) -> None:
         self.simulator, self.x, self.given, self.calibrating = simulator, x, given, calibrating
+        self.inputs = feed(simulator.graph, x)
         self.signals: dict[str, Signal] = {}
         self.starts = dict(starts or {})
         self.counts: dict[str, Array] = {}
@@ -142,7 +143,7 @@ class _Chunk:
         op, kind = node.op, self.simulator.kinds[node.name]
         arriving = [self.signals[source] for source in node.inputs]
         if isinstance(op, Input):
-            return Signal(self.x.astype(FLOAT64), still=True)
+            return Signal(self.inputs[node.name].astype(FLOAT64), still=True)
         if node.name in self.simulator.tail:
             return Signal(apply(op, *(signal.values for signal in arriving)), still=True)
         if isinstance(op, Encoder):

@@ -37,7 +37,7 @@ def _head(network: Network, plan: Plan) -> str:
 It takes its input for {plan.steps} inject steps, then settles {settling}. Needs PyTorch alone:
 
     net = Net.load(".")  # the folder of {WEIGHT_FILE}
-    {", ".join(_names(plan))} = net(x)  # x: (batch, {_sizes(network.input_shape)})
+    {", ".join(_names(plan))} = net({", ".join(_inputs(plan))})  # {_batches(plan)}
     net.counts, net.spikes, net.steps  # of that run
 
 The network is class Net at the end; before it stand the layers that it is made of.
@@ -56,14 +56,14 @@ def _class(network: Network, plan: Plan) -> str:
         "",
         "",
         "class Net(SpikingNet):",
-        f'    """From ({_sizes(network.input_shape)}) to {", ".join(f"({_sizes(shape)})" for shape in shapes)}."""',
+        f'    """From {_batches(plan)} to {", ".join(f"({_sizes(shape)})" for shape in shapes)}."""',
         "",
         "    def __init__(self, arrays: dict[str, Tensor]) -> None:",
         "        super().__init__(CLOCK)",
         *made,
         *frozen,
         "",
-        f"    def forward(self, batch: Tensor) -> {_returned(plan)}:",
+        f"    def forward(self, {', '.join(f'{name}: Tensor' for name in _inputs(plan))}) -> {_returned(plan)}:",
         *calls,
         f"        return {', '.join(f'{output}.values' for output in plan.outputs)}",
         "",
@@ -91,9 +91,20 @@ def _make(layer: Layer) -> list[str]:
 
 def _call(layer: Layer) -> str:
     if layer.kind == "Input":
-        return f"        {layer.identifier} = still(batch)"
+        return f"        {layer.identifier} = still({layer.identifier})"
     call = f"self.{layer.identifier}({', '.join(layer.inputs)})"
     return f"        {layer.identifier} = {call}  # {'x'.join(map(str, layer.shape)) or 'scalar'}"
+
+
+def _inputs(plan: Plan) -> list[str]:
+    """What the inputs are called: the arguments of forward."""
+    return [layer.identifier for layer in plan.layers if layer.kind == "Input"]
+
+
+def _batches(plan: Plan) -> str:
+    """The inputs with the shapes of their batches."""
+    layers = [layer for layer in plan.layers if layer.kind == "Input"]
+    return ", ".join(f"{layer.identifier}: (batch, {_sizes(layer.shape)})" for layer in layers)
 
 
 def _names(plan: Plan) -> list[str]:

@@ -24,12 +24,13 @@ class SpikingModule(SpikingNet):
                 self.add_module(layer.identifier, make(layer, self.clock))
         self.requires_grad_(plan.real)
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The output for samples `x` (batch, *input shape); a tuple where there are several."""
+    def forward(self, *batches: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The output for samples (batch, *input shape), a batch for each input; a tuple where there are several."""
         signals: dict[str, Signal] = {}
+        waiting = iter(batches)
         for layer in self.plan.layers:
             if layer.kind == "Input":
-                signals[layer.identifier] = still(x)
+                signals[layer.identifier] = still(next(waiting))
                 continue
             arriving = (signals[source] for source in layer.inputs)
             signals[layer.identifier] = self.get_submodule(layer.identifier)(*arriving)

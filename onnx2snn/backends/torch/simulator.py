@@ -9,7 +9,7 @@ import torch
 
 from onnx2snn.backends.torch.module import build
 from onnx2snn.ir import Array, Graph
-from onnx2snn.reference import Run, joined
+from onnx2snn.reference import Run, feed, joined
 
 CHUNK_BYTES = 64 << 20
 Progress = Callable[[int], None]
@@ -26,7 +26,7 @@ class TorchSimulator:
         device: str | torch.device = "cpu",
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
-        self.device = torch.device(device)
+        self.graph, self.device = graph, torch.device(device)
         self.module = build(graph, steps, settle).to(self.device)
         largest = max(int(np.prod(graph.shape(node.name))) for node in graph)
         ticks = min(self.module.clock.most, steps + 8) if settle is None else steps + settle
@@ -44,7 +44,8 @@ class TorchSimulator:
     def _run(self, x: Array) -> Run:
         module = self.module
         with torch.inference_mode():
-            found = module(torch.from_numpy(x.astype(np.float64)).to(self.device))
+            inputs = feed(self.graph, x.astype(np.float64)).values()
+            found = module(*(torch.from_numpy(array).to(self.device) for array in inputs))
         outputs = found if isinstance(found, tuple) else (found,)
         counts = {name: tensor.cpu().numpy() for name, tensor in module.counts.items()}
         return Run(tuple(output.cpu().numpy() for output in outputs), module.steps, counts, module.spikes)

@@ -148,16 +148,16 @@ class Reader:
     def read(self, name: str) -> Reading:
         """Reads the whole graph."""
         self.graph.name = _clean(name)
-        self._input()
+        self._inputs()
         self._initialisers()
         for node in self.model.graph:
             self._node(node)
-        self._output()
+        self._outputs()
         return Reading(self.graph, tuple(self._record(node) for node in self.model.graph))
 
     def survey(self) -> tuple[Listed, ...]:
         """Tries every node whose inputs are known."""
-        self._input()
+        self._inputs()
         self._initialisers()
         return tuple(self._tried(node) for node in self.model.graph)
 
@@ -224,14 +224,20 @@ class Reader:
         """Shape of a feature without the batch axis."""
         return self.graph.shape(feature.name)
 
-    def _input(self) -> None:
-        inputs = [v for v in self.model.graph.inputs if v.name not in self.model.graph.initializers]
-        if len(inputs) != 1:
-            raise ModelError(f"one input expected, found {len(inputs)}: {', '.join(str(v.name) for v in inputs)}")
-        (value,) = inputs
+    def _inputs(self) -> None:
+        values = [v for v in self.model.graph.inputs if v.name not in self.model.graph.initializers]
+        if not values:
+            raise ModelError("one input or more expected, found none")
+        sizes = {_fixed_batch(value) for value in values}
+        if len(sizes) != 1:
+            raise ModelError(f"one batch size for all inputs expected, found {sorted(map(str, sizes))}")
+        (self.batch,) = sizes
+        for value in values:
+            self._input(value)
+
+    def _input(self, value: onnx_ir.Value) -> None:
         with located(f"input {value.name!r}"):
             shape = _static_shape(value)
-            self.batch = _fixed_batch(value)
             kind = "" if value.dtype is None else value.dtype.name
             if kind not in ("FLOAT", "FLOAT16", "DOUBLE", *RANGES):
                 raise ModelError(f"floating-point input or integers of 2 to 16 bits expected, found {value.dtype}")
@@ -274,19 +280,19 @@ class Reader:
             raise ModelError(f"input {value.name!r} is made by no node, input or initialiser")
         return self.symbols[value]
 
-    def _output(self) -> None:
-        outputs = list(self.model.graph.outputs)
-        if len(outputs) != 1:
-            raise ModelError(f"one output expected, found {len(outputs)}: {', '.join(str(v.name) for v in outputs)}")
-        with located(f"output {outputs[0].name!r}"):
-            symbol = self._symbol(outputs[0])
-            self.node = outputs[0].producer()
+    def _outputs(self) -> None:
+        self.graph.outputs = tuple(self._output(value) for value in self.model.graph.outputs)
+        self.graph.prune()
+
+    def _output(self, value: onnx_ir.Value) -> str:
+        with located(f"output {value.name!r}"):
+            symbol = self._symbol(value)
+            self.node = value.producer()
             if isinstance(symbol, Codes) and isinstance(symbol.source, Feature):
                 symbol = self._as_codes(symbol)
             if not isinstance(symbol, Feature):
                 raise ModelError("must depend on the input and be dequantised")
-        self.graph.outputs = (symbol.name,)
-        self.graph.prune()
+        return symbol.name
 
     def _as_codes(self, codes: Codes) -> Feature:
         """Integer codes as numbers: what a model puts out that ends with a quantiser."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,32 +26,48 @@ class Executor(ABC):
 
     def __init__(self, path: Path, tensors: tuple[str, ...] = ()) -> None:
         proto = _opened(path)
-        last = proto.graph.output[0].name
         constants = {tensor.name for tensor in proto.graph.initializer}
-        value = next(value for value in proto.graph.input if value.name not in constants)
-        self._input = value.name
-        self._kind, self._batch = _kind(value), _fixed_batch(value)
-        outputs = {value.name for value in proto.graph.output}
+        values = [value for value in proto.graph.input if value.name not in constants]
+        self._kinds = {value.name: _kind(value) for value in values}
+        self._sizes = {value.name: _sizes(value) for value in values} if len(values) > 1 else {}
+        self._batch = _fixed_batch(values[0])
+        ends = [value.name for value in proto.graph.output]
         shown = dequantised(proto.graph, tensors)
-        proto.graph.output.extend(_named(name) for name in shown.values() if name not in outputs)
-        self.output = last if shown.get(last, last) == last else f"{last} as codes"
-        self.names = (self.output, *(name for name in tensors if name != self.output))
-        self._tensors = [last, *(shown[name] for name in self.names[1:])]
+        proto.graph.output.extend(_named(name) for name in shown.values() if name not in ends)
+        self.outputs = tuple(name if shown.get(name, name) == name else f"{name} as codes" for name in ends)
+        inner = tuple(name for name in tensors if name not in self.outputs)
+        self.names = (*self.outputs, *inner)
+        self._tensors = [*ends, *(shown[name] for name in inner)]
         with located(str(path)):
             self._load(proto)
 
+    @property
+    def output(self) -> str:
+        """The first output."""
+        return self.outputs[0]
+
     def run(self, x: Array) -> dict[str, Array]:
-        """All tensors asked for, by name, for a batch; the output comes first."""
-        typed = _typed(x, self._kind)
+        """All tensors asked for, by name, for a batch; the outputs come first.
+
+        x: (batch, *input shape), or several inputs flattened side by side in the model's order.
+        """
         fixed = self._batch or len(x)
         if fixed == len(x):
-            return self._run(typed)
-        pieces = [self._run(piece) for piece in _pieces(typed, fixed)]
+            return self._run(x)
+        pieces = [self._run(piece) for piece in _pieces(x, fixed)]
         return {name: np.concatenate([piece[name] for piece in pieces])[: len(x)] for name in self.names}
 
     def _run(self, x: Array) -> dict[str, Array]:
-        values = self._values({self._input: x})
+        values = self._values(self._feeds(x))
         return {name: np.asarray(value) for name, value in zip(self.names, values, strict=True)}
+
+    def _feeds(self, x: Array) -> dict[str, Array]:
+        """The samples of each input in its own type and shape."""
+        if not self._sizes:
+            return {name: _typed(x, kind) for name, kind in self._kinds.items()}
+        ends = np.cumsum([prod(size) for size in self._sizes.values()])
+        parts = zip(self._sizes.items(), np.split(x, ends[:-1], axis=1), strict=True)
+        return {name: _typed(part.reshape(len(x), *size), self._kinds[name]) for (name, size), part in parts}
 
     @abstractmethod
     def _load(self, proto: onnx.ModelProto) -> None:
@@ -135,6 +152,11 @@ def _typed(x: Array, kind: np.dtype[Any]) -> Array:
         wrong = x[typed != x].ravel()[0]
         raise DataError(f"x: whole numbers of the input's type {kind} expected, found {wrong}")
     return typed
+
+
+def _sizes(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Shape of one sample."""
+    return tuple(size.dim_value for size in value.type.tensor_type.shape.dim[1:])
 
 
 def _fixed_batch(value: onnx.ValueInfoProto) -> int:
