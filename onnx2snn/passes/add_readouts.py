@@ -9,7 +9,7 @@ import numpy as np
 
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Graph, Node, Op
-from onnx2snn.ir.ops import LINEAR, Conv, Dense, Encoder, Input, MaxPool, Quantise, Readout, Staircase
+from onnx2snn.ir.ops import LINEAR, Add, Conv, Dense, Encoder, Input, MaxPool, Quantise, Readout, Staircase
 from onnx2snn.passes.base import Pass
 from onnx2snn.passes.hints import HINTS
 from onnx2snn.reference import tail_nodes
@@ -25,7 +25,8 @@ class AddReadouts(Pass):
     given:   a graph of staircases and linear ops, and others behind them
     result:  Readout at each end of the spiking part. What stands behind a readout is the analog tail: it stays in
              real arithmetic, and a staircase in it becomes a quantiser again. A tail with weights of its own is
-             refused: that would be half of the network.
+             refused: that would be half of the network. A sum that nothing spiking reads is done behind the readouts
+             of its branches, whose scales need not agree then.
     """
 
     name: ClassVar[str] = "add-readouts"
@@ -49,6 +50,9 @@ def _tail(graph: Graph) -> frozenset[str]:
     tail = set(tail_nodes(graph))
     for node in graph:
         if not isinstance(node.op, (*SPIKING, Readout)) or any(source in tail for source in node.inputs):
+            tail.add(node.name)
+    for node in reversed(list(graph)):
+        if isinstance(node.op, Add) and all(reader.name in tail for reader in graph.consumers(node.name)):
             tail.add(node.name)
     return frozenset(tail)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 from onnx2snn.ir import Graph, Node, Op
-from onnx2snn.ir.ops import Clip, Gather, MaxPool, Quantise, Relu, Reshape, Transpose
+from onnx2snn.ir.ops import Clip, Concat, Gather, MaxPool, Quantise, Relu, Reshape, Transpose
 from onnx2snn.passes.base import Rewrite
 from onnx2snn.passes.weighted import sole_reader
 
@@ -20,6 +20,8 @@ class LiftQuantisers(Rewrite):
 
     given:   Relu | Clip -> any MaxPool, Reshape, Transpose and Gather, each read by nothing else -> Quantise, one scale
     result:  Relu | Clip -> Quantise -> the same ops
+    given:   Concat, of which a branch ends with a Relu or Clip, read by nothing else -> Quantise, one scale
+    result:  a quantiser at each branch -> Concat
     Rounding is monotone and the same for every entry, so it commutes with all of them.
     """
 
@@ -27,6 +29,9 @@ class LiftQuantisers(Rewrite):
     kinds: ClassVar[tuple[type[Op], ...]] = (Quantise,)
 
     def rewrite(self, graph: Graph, node: Node) -> str | None:
+        source = graph[node.inputs[0]]
+        if isinstance(source.op, Concat) and sole_reader(graph, source.name, node):
+            return self._spread(graph, source, node)
         chain = _chain(graph, node)
         if chain is None:
             return None
@@ -44,6 +49,28 @@ class LiftQuantisers(Rewrite):
         graph.remove(node.name, use=node.inputs[0])
         graph.rename(lifted, node.name)
         return None
+
+    def _spread(self, graph: Graph, concat: Node, node: Node) -> str | None:
+        """Quantises the branches instead of what they are put together to."""
+        assert isinstance(node.op, Quantise)
+        if node.op.scale.size != 1 or not any(_active(graph, graph[branch]) for branch in concat.inputs):
+            return None
+        op = replace(node.op, scale=node.op.scale.reshape(()))
+        made = [graph.insert_before(concat.name, op, node.name, slot) for slot in range(len(concat.inputs))]
+        graph.annotate(concat.name, replace(concat.origin, tensor=node.origin.tensor))
+        for name in made:
+            graph.annotate(name, replace(node.origin, tensor=""))
+        graph.remove(node.name, use=concat.name)
+        for name in made:
+            self.rewrite(graph, graph[name])
+        return None
+
+
+def _active(graph: Graph, node: Node) -> bool:
+    """Whether a Relu or Clip makes this value, perhaps moved since."""
+    while isinstance(node.op, MOVING):
+        node = graph[node.inputs[0]]
+    return isinstance(node.op, (Relu, Clip))
 
 
 def _chain(graph: Graph, node: Node) -> list[Node] | None:
