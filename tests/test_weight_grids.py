@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx2snn.analysis.whole import Whole, whole_values
+from onnx2snn.analysis.whole import ANYTHING, Multiples, whole_values
 from onnx2snn.ir import Graph, parse_graph
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Dense, Input
 from onnx2snn.passes import FindWeightGrids
 
+WHOLE_INPUT = Multiples(Fraction(1), if_input=True)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -29,7 +32,7 @@ def found(weight: Array) -> Dense:
 def test_fake_quantised_weights_come_back_as_codes(seed: int, out: int, many: int, top: int, channels: bool) -> None:
     rng = np.random.default_rng(seed)
     codes = rng.integers(-top, top + 1, (out, many))
-    codes[:, 0], codes[:, 1] = top, 1  # no common factor
+    codes[:, 0], codes[:, 1:6] = top, 1  # no common factor, and enough that are not zero
     scale = rng.uniform(0.001, 0.1, out if channels else 1).astype(np.float32)
     weight = codes.astype(np.float32) * scale[:, None]
     op = found(weight)
@@ -53,6 +56,42 @@ def test_channels_of_one_or_two_weights_are_no_evidence(seed: int, out: int) -> 
     assert found(pruned).scale is None
 
 
+@given(seeds, st.integers(1, 8), st.booleans())
+def test_dorefa_weights_come_back_although_a_rounding_of_one_is_left_in_them(seed: int, bits: int, gain: bool) -> None:
+    rng, top = np.random.default_rng(seed), 2**bits - 1
+    t = np.tanh(rng.normal(0, 1, (6, 50))).astype(np.float32)
+    t = t / (2 * np.abs(t).max()) + np.float32(0.5)
+    weight = 2 * (np.rint(t * top).astype(np.float32) / np.float32(top)) - 1
+    op = found(weight * (np.float32(rng.uniform(0.1, 2)) if gain else np.float32(1)))
+    assert op.scale is not None
+    codes = 2 * np.rint(t * top) - top
+    np.testing.assert_array_equal(op.weight * (np.abs(codes).max() / np.abs(op.weight).max()), codes)
+
+
+@pytest.mark.parametrize("levels", [[1, 3], [1, 2, 127], [85, 170, 255]])
+def test_weights_that_are_clipped_nearly_all_are_on_their_grid(levels: list[int]) -> None:
+    codes = np.full((4, 100), levels[-1])
+    codes[0, : len(levels)] = levels
+    op = found(codes.astype(np.float32) * np.float32(0.0123))
+    np.testing.assert_array_equal(op.weight, codes // np.gcd.reduce(levels))
+
+
+def test_each_weight_moves_by_less_than_the_bound() -> None:
+    rng = np.random.default_rng(3)
+    codes = np.ones((1, 70000))
+    codes[0, :2] = 255, 254
+    weight = (codes * (1 + np.where(codes > 1, 0, 2.0**-22))).astype(np.float64) / 255 * rng.uniform(1, 2)
+    op = found(weight)
+    assert op.scale is not None
+    assert np.abs(op.weight * op.scale[:, None] - weight).max() <= 2.0**-20 * weight.max()
+
+
+@given(seeds, st.integers(1, 8))
+def test_random_weights_of_few_levels_are_on_no_grid(seed: int, out: int) -> None:
+    rng = np.random.default_rng(seed)
+    assert found(rng.choice(rng.normal(0, 0.3, 16), (out, 100)).astype(np.float32)).scale is None
+
+
 def test_powers_of_two_and_their_sums_are_multiples_of_the_smallest() -> None:
     levels = np.float32(0.37) * np.array([0, 1, 2, 3, 4, 6, 8, 12, 16], np.float32) / 16
     rng = np.random.default_rng(5)
@@ -70,16 +109,22 @@ def test_whole_weights_have_scale_one() -> None:
 @pytest.mark.parametrize(
     ("ops", "expected"),
     [
-        (["affine({}){{scale=f64[]{{2.0}}, shift=f64[]{{-1.0}}}}"], Whole.IF_INPUT),
-        (["affine({}){{shift=f64[]{{0.5}}}}"], Whole.NO),
-        (['unary({}){{function="floor"}}', "relu({}){{}}", "clip({}){{low=0.0, high=7.0}}"], Whole.YES),
-        (['unary({}){{function="floor"}}', "clip({}){{low=0.0, high=7.5}}"], Whole.NO),
-        (["staircase({}){{scale=f64[]{{1.0}}, lo=0, hi=7}}", "add({0}, {0}){{}}"], Whole.YES),
-        (["steps({}){{breakpoints=f64[1]{{0.3}}, heights=f64[1]{{2.0}}, base=-1.0}}"], Whole.YES),
-        (['unary({}){{function="sigmoid"}}'], Whole.NO),
+        (["affine({}){{scale=f64[]{{2.0}}, shift=f64[]{{-1.0}}}}"], WHOLE_INPUT),
+        (["affine({}){{shift=f64[]{{0.5}}}}"], Multiples(Fraction(1, 2), True)),
+        (['unary({}){{function="floor"}}', "relu({}){{}}", "clip({}){{low=0.0, high=7.0}}"], Multiples(Fraction(1))),
+        (['unary({}){{function="floor"}}', "clip({}){{low=0.0, high=7.5}}"], Multiples(Fraction(1, 2))),
+        (["staircase({}){{scale=f64[]{{1.0}}, lo=0, hi=7}}", "add({0}, {0}){{}}"], Multiples(Fraction(1))),
+        (["steps({}){{breakpoints=f64[1]{{0.3}}, heights=f64[1]{{2.0}}, base=-1.0}}"], Multiples(Fraction(1))),
+        (["steps({}){{breakpoints=f64[1]{{0.3}}, heights=f64[1]{{2.0}}, base=0.5}}"], Multiples(Fraction(1, 2))),
+        (['unary({}){{function="sigmoid"}}'], ANYTHING),
+        (['unary({}){{function="sigmoid"}}', 'unary({}){{function="sign"}}'], Multiples(Fraction(1))),
+        (["affine({}){{scale=f64[2]{{6.0, 4.0}}}}", 'unary({}){{function="abs"}}'], Multiples(Fraction(2), True)),
+        (["affine({}){{scale=f64[]{{37.0}}}}", f"affine({{}}){{{{scale=f64[]{{{{{1 / 37!r}}}}}}}}}"], WHOLE_INPUT),
+        (["affine({}){{scale=f64[]{{0.1}}}}", "multiply({0}, {0}){{}}"], Multiples(Fraction(1, 100), True)),
+        (["affine({}){{scale=f64[]{{0.3183098861837907}}}}"], ANYTHING),
     ],
 )
-def test_what_is_whole(ops: list[str], expected: Whole) -> None:
+def test_what_is_whole(ops: list[str], expected: Multiples) -> None:
     lines, at = ["x : 2 = input(){shape=(2)}"], "x"
     for index, op in enumerate(ops):
         lines.append(f"n{index} : 2 = {op.format(at)}")

@@ -13,8 +13,9 @@ from onnx2snn.passes.base import Rewrite
 
 MOST_WHOLE = 1 << 15  #: largest weight of a model whose weights are whole numbers as they stand
 MOST_CODE = 255  #: largest code on a grid: 8 bits, and the zero point taken off
-FLOAT32 = 2.0**-23  #: relative: a product rounded to float32, and the step likewise
-SAMPLE = 64  #: of the largest weights of a channel, looked at first
+MOST_LEVELS = 512  #: different sizes of weights on a grid: one a code, or two where rounding differs with the sign
+NEAR = 2.0**-21  #: of the largest weight: some roundings to float32, as 2 q - 1 and a folded factor make
+SAMPLE = 4096  #: weights whose levels are counted first
 ENOUGH = 40.0  #: bits of chance that a grid has to explain: random weights fit one by chance once in 2^40 layers
 
 
@@ -25,8 +26,10 @@ class FindWeightGrids(Rewrite):
 
     given:   Conv or Dense with real weights
     result:  whole weights and a scale a channel, where all weights are whole numbers up to 2^15, or whole multiples up
-             to 255 of one step for the tensor or for each channel, to float32 precision. The scale is the float32 that
-             gives back every weight as a float32 product, or else the float64 of least squared error.
+             to 255 of one step for the tensor or for each channel. Ternary, fixed-point, LSQ, DoReFa and
+             powers-of-two weights (sums of them too) are, after constant folding.
+    Each weight is its code times the scale to 2^-20 of the largest weight beside it. The scale is the float32 that
+    gives back every weight as a float32 product, where one does; else the float64 of least squared error.
     Random weights stay: a grid has to explain so many of them that chance is excluded; what a channel of few weights
     fits is no evidence.
     """
@@ -57,52 +60,51 @@ def _whole(rows: Array) -> tuple[Array, Array] | None:
 
 def _grid(rows: Array) -> tuple[Array, Array] | None:
     """Codes like `rows` and a scale for each, where every row lies on a grid of its own."""
-    largest = np.abs(rows).max(axis=1)
-    counts = _counts(rows, largest)
-    if counts is None:
+    steps: list[float] = []
+    evidence = 0.0
+    for row in rows:
+        count = _count(row)
+        if count is None:
+            return None
+        steps.append((float(np.abs(row).max()) or 1.0) / count)
+        evidence += _evidence(int(np.count_nonzero(row)), count)
+    if evidence < ENOUGH:
         return None
-    scale = np.where(largest > 0, largest, 1.0) / counts
-    codes = np.rint(rows / scale[:, None])
-    if not _fits(rows, codes, scale).all() or _evidence(codes, counts) < ENOUGH:
-        return None
-    scale = np.array([_best_scale(row, code, step) for row, code, step in zip(rows, codes, scale, strict=True)])
-    return codes, scale
+    codes = np.rint(rows / np.array(steps)[:, None])
+    return codes, np.array([_best_scale(row, code, step) for row, code, step in zip(rows, codes, steps, strict=True)])
 
 
-def _counts(rows: Array, largest: Array) -> Array | None:
-    """The smallest code of the largest weight of each row with which a sample fits a grid; None where one has none."""
-    order = np.argsort(-np.abs(rows), axis=1)[:, :SAMPLE] if rows.shape[1] > SAMPLE else slice(None)
-    sample = np.take_along_axis(rows, order, 1) if not isinstance(order, slice) else rows
-    open_rows, counts = np.arange(len(rows)), np.ones(len(rows))
-    for count in range(1, MOST_CODE + 1):
-        scale = np.where(largest[open_rows] > 0, largest[open_rows], 1.0) / count
-        part = sample[open_rows]
-        fits = _fits(part, np.rint(part / scale[:, None]), scale).all(axis=1)
-        counts[open_rows[fits]] = count
-        open_rows = open_rows[~fits]
-        if not len(open_rows):
-            return counts
-    return None
+def _count(row: Array) -> int | None:
+    """How many steps the largest weight is, on the coarsest grid that all of them lie on; None where they lie on none.
 
-
-def _fits(rows: Array, codes: Array, scale: Array) -> Array:
-    """Whether weights are their code times the scale, as near as float32 tells."""
-    return np.abs(rows - codes * scale[:, None]) <= 2 * FLOAT32 * np.abs(rows)
-
-
-def _evidence(codes: Array, counts: Array) -> float:
-    """Bits of chance that the grid explains: a random weight beside a code c fits it with a chance of 4 c 2^-23.
-
-    The largest weight of a row fits any grid, and which code it has was chosen from 255.
+    row: (weights,) float64.
     """
-    sizes = np.abs(codes)
-    bits = np.where(sizes > 0, -np.log2(4 * FLOAT32 * np.maximum(sizes, 1)), 0.0).sum(axis=1)
-    own = -np.log2(4 * FLOAT32 * np.maximum(counts, 1)) + np.log2(MOST_CODE)
-    return float(np.where(bits > 0, bits - own, 0.0).sum())
+    if len(np.unique(np.abs(row[:SAMPLE]))) > MOST_LEVELS:
+        return None
+    levels = np.unique(np.abs(row))
+    if len(levels) > MOST_LEVELS:
+        return None
+    counts = np.arange(1, MOST_CODE + 1)
+    units = np.multiply.outer(counts, levels / (levels[-1] or 1.0))
+    fits = (np.abs(units - np.rint(units)) <= NEAR * counts[:, None]).all(axis=1)
+    return int(counts[np.argmax(fits)]) if fits.any() else None
+
+
+def _evidence(weights: int, count: int) -> float:
+    """Bits of chance that a grid explains of so many weights that are not zero.
+
+    A random weight lies on one of `count` steps with a chance of 2 NEAR count; the largest one fits any grid, and
+    which code it has was chosen from 255.
+    """
+    each = -np.log2(2 * NEAR * count)
+    return float(weights * each - (each + np.log2(MOST_CODE))) if weights else 0.0
 
 
 def _best_scale(row: Array, codes: Array, step: float) -> float:
-    """The float32 that gives back every weight, if one near does; else the float64 of least squared error."""
+    """The float32 that gives back every weight, if one near does; else the float64 of least squared error.
+
+    `step`, which comes from the largest weight alone, stays where that would move a weight too far.
+    """
     if not codes.any():
         return step
     mean = float((row * codes).sum() / (codes * codes).sum())
@@ -110,4 +112,5 @@ def _best_scale(row: Array, codes: Array, step: float) -> float:
     for candidate in (near, np.nextafter(near, np.float32(0)), np.nextafter(near, np.float32(np.inf))):
         if (codes.astype(np.float32) * candidate == row.astype(np.float32)).all():
             return float(candidate)
-    return mean
+    far = np.abs(row - codes * mean).max() > 2 * NEAR * np.abs(row).max()
+    return step if far else mean

@@ -14,6 +14,7 @@ from onnx2snn.errors import located
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import (
     MOVES,
+    Add,
     Affine,
     AveragePool,
     Clip,
@@ -31,6 +32,7 @@ from onnx2snn.ir.ops import (
 from onnx2snn.passes.base import Pass
 from onnx2snn.passes.insert_staircases import keeps_steps
 from onnx2snn.passes.placing import NUDGE, merged_front, put, staircase_ops
+from onnx2snn.reference import apply
 
 MOST_ROWS = 1 << 14  #: rows of parameters in one function
 SPELLINGS: tuple[type[Op], ...] = (Unary, LeakyRelu, Multiply, Minimum, Maximum)
@@ -67,7 +69,13 @@ class ProbeStaircases(Pass):
 
 
 def _leaves(graph: Graph, name: str, origins: dict[str, str]) -> bool:
-    """Whether something outside the elementwise function reads the node."""
+    """Whether something outside the elementwise function reads the node.
+
+    An Affine behind such a node stays what it is: one staircase serves both.
+    """
+    source = graph[name].inputs[0]
+    if isinstance(graph[name].op, Affine) and source != origins[name] and _leaves(graph, source, origins):
+        return False
     inside = {reader.name for reader in graph.consumers(name) if origins.get(reader.name) == origins[name]}
     return name in graph.outputs or any(reader.name not in inside for reader in graph.consumers(name))
 
@@ -132,7 +140,7 @@ def _within(graph: Graph, function: Pointwise) -> Found | None:
 
 
 def _range(graph: Graph, node: Node) -> tuple[float, float] | None:
-    """Bounds of a value behind a Clip or quantiser, past what only moves or averages numbers."""
+    """Bounds of a value behind a Clip or quantiser, past what moves, averages, scales or adds numbers."""
     op = node.op
     if isinstance(op, Clip):
         return (op.low, op.high) if np.isfinite([op.low, op.high]).all() else None
@@ -141,10 +149,17 @@ def _range(graph: Graph, node: Node) -> tuple[float, float] | None:
         return float(ends[0]), float(ends[1])
     if isinstance(op, Staircase):
         return float(op.scale.max() * op.lo), float(op.scale.max() * op.hi)
-    if not isinstance(op, (AveragePool, MaxPool, *MOVES)):
+    if not isinstance(op, (AveragePool, MaxPool, Add, Affine, *MOVES)):
         return None
-    found = _range(graph, graph[node.inputs[0]])
-    return None if found is None else (min(found[0], 0.0), max(found[1], 0.0))
+    found = [_range(graph, graph[source]) for source in node.inputs]
+    known = [bounds for bounds in found if bounds is not None]
+    if len(known) < len(found):
+        return None
+    if isinstance(op, Affine):
+        reached = apply(op, np.multiply.outer(known[0], np.ones((1,) * len(graph.shape(node.name)))))
+        return float(reached.min()), float(reached.max())
+    low, high = sum(bounds[0] for bounds in known), sum(bounds[1] for bounds in known)
+    return (low, high) if isinstance(op, Add) else (min(low, 0.0), max(high, 0.0))
 
 
 def _put(graph: Graph, node: Node, function: Pointwise, found: Uniform | OwnSteps | Constant) -> None:
