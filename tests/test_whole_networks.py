@@ -56,7 +56,8 @@ def test_every_count_is_that_of_integer_division(kappa: int, shift: int, factor:
     made = run_passes(layer(kappa, shift, factor, divisor), STAIRCASES)
     x = ties(kappa, shift, factor, divisor)
     expected = np.clip(divided((kappa * x * [1, -1] + shift) * factor, divisor), 0, TOP)
-    np.testing.assert_array_equal(evaluate(made, x.astype(np.float64))[made.outputs[0]], expected)
+    found = evaluate(made, x.astype(np.float64))[made.outputs[0]]
+    np.testing.assert_allclose(found, expected, atol=1e-9)  # far below one count; uneven steps are summed in float64
     assert len(made.of(Unary)) == 0
 
 
