@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onnx2snn.analysis.certificate import certify
 from onnx2snn.ir import Graph
+from onnx2snn.ir.graph import Origin
 from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import Add, Affine, AveragePool, Clip, Dense, Input, Readout, Relu, Staircase, Unary
-from onnx2snn.passes import STAIRCASES, run_passes
+from onnx2snn.ir.ops import Add, Affine, AveragePool, Clip, Dense, Input, Quantise, Readout, Relu, Staircase, Unary
+from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons, run_passes
 from onnx2snn.reference import evaluate
 
 TOP = 255
@@ -108,3 +110,19 @@ def test_exact_quotients_of_a_mean_are_not_lost(function: str) -> None:
     expected = total // 21 if function == "floor" else -(-total // 21)
     np.testing.assert_array_equal(evaluate(made, x.astype(np.float64))[made.outputs[0]], expected)
     assert made.of(Readout)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_the_certificate_says_where_an_input_is_only_taken_for_whole(quantised: bool) -> None:
+    graph = layer(3, 5, 7, 64)
+    if quantised:
+        unit = Quantise(scale=np.ones(()), zero_point=0, qmin=0, qmax=255)
+        graph.insert_before("fc", unit, "quantised")
+        graph.annotate("quantised", Origin("/q", "QuantizeLinear", "q"))
+    reference = run_passes(graph, STAIRCASES)
+    network = run_passes(reference, (MapNeurons(steps=TOP), MakeInteger(steps=TOP)))
+    certificate = certify(reference, network, TOP)
+    assert certificate.exact
+    (reason,) = [verdict.reason for verdict in certificate.verdicts if verdict.op == "encoder"]
+    expected = "the model has no quantiser here: its input is read as whole numbers, counts -32768 to 32767"
+    assert reason == ("" if quantised else expected)

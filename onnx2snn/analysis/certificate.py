@@ -92,6 +92,12 @@ def certify(
     return Certificate(tuple(judge.verdict(node) for node in network), tuple(map(str, approximations)))
 
 
+def _reading(op: Encoder) -> str:
+    """How an encoder reads an input that the model itself does not quantise."""
+    steps = "as whole numbers" if (op.scale == 1).all() else f"in steps of {float(op.scale.max()):.6g}"
+    return f"the model has no quantiser here: its input is read {steps}, counts {op.lo} to {op.hi}"
+
+
 class _Judge:
     def __init__(self, reference: Graph, network: Graph, steps: int, settle: int | None) -> None:
         silent = settle_bound(network, steps)
@@ -126,6 +132,8 @@ class _Judge:
         link = self.links[node.name]
         if isinstance(node.op, Input):
             return base
+        if isinstance(node.op, Encoder) and not node.origin.op:
+            base = replace(base, reason=_reading(node.op))
         if link.broken:
             return replace(base, exactness="analog" if link.analog else "bounded", reason=link.broken)
         return base

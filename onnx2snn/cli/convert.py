@@ -222,6 +222,6 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     for text in manifest.approximations:
         print(f"  approximation: {text}")
     for layer in manifest.layers:
-        if layer.exactness != "exact":
+        if layer.exactness != "exact" or (layer.op == "encoder" and layer.reason):
             bound = f", at most {layer.bound} counts" if layer.bound else ""
             print(f"  {layer.name} ({layer.op}): {layer.exactness}{bound}: {layer.reason}")
