@@ -122,7 +122,7 @@ def charges(draw: Draw) -> Array:
 def test_a_neuron_at_rest_has_climbed_its_table_whatever_the_order(
     parts: Array, theta: int, v0: int, shift: int, lo: int, hi: int, even: bool
 ) -> None:
-    found = table_breakpoints(np.array([theta]), np.array([v0]), shift, lo, hi, even)
+    found = table_breakpoints(np.array([theta]), np.array([v0]), np.array([1 << shift]), lo, hi, even)
     op = stbif(theta, v0, lo, hi, even, shift)
     resting = at_rest(op, parts * (1 << shift))
     assert resting.tolist() == [climbed(found[0], a, lo) for a in range(LOW, HIGH + 1)]

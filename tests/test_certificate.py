@@ -270,6 +270,21 @@ def test_a_shortcut_round_a_layer_is_seen() -> None:
     assert "reads other values" in certificate["fc2"].reason
 
 
+def test_a_multiplier_in_front_of_a_neuron_is_reckoned_with() -> None:
+    stairs = run_passes(CASES["dense-chain"](), STAIRCASES)
+    network = spiking(stairs, 7)
+    name = network.of(Neuron)[1].name
+    network.insert_before(name, Affine(scale=np.array([3])), "times")
+    assert certify(stairs, network, 7)[name].exactness == "bounded"
+    op = network[name].op
+    assert isinstance(op, Neuron)
+    even = op.theta * 3, op.v0 * 3, op.bias * 3
+    network.replace(name, replace(op, theta=even[0], v0=even[1], bias=even[2]))
+    assert certify(stairs, network, 7)[name].exactness == "exact"
+    network.replace(network[name].inputs[0], Affine(scale=np.array([-3])))
+    assert "multiplier below one" in certify(stairs, network, 7)[name].reason
+
+
 def test_verdicts_in_words() -> None:
     stairs = run_passes(small_chain(), STAIRCASES)
     network = spiking(stairs, 7, code="if")

@@ -39,7 +39,7 @@ def climbs(draw: Draw, widest: int = 40, channels: int = 3, levels: int = 7) -> 
 
 def is_exact(climb: Climb, row: int, theta: int, v0: int, shift: int, even: bool) -> bool:
     """Whether a neuron has the staircase's count at every accumulator value of the channel."""
-    table = table_breakpoints(np.array([theta]), np.array([v0]), shift, climb.lo, climb.hi, even)[0]
+    table = table_breakpoints(np.array([theta]), np.array([v0]), np.array([1 << shift]), climb.lo, climb.hi, even)[0]
     return all(climbed(table, a, climb.lo) == n for a, n in truth(climb, row).items())
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onnx2snn.analysis.rationals import least_whole
+from onnx2snn.analysis.rows import Distinct, distinct
 from onnx2snn.ir import Array
 from onnx2snn.ir.ops import Rounding
 
@@ -42,6 +43,15 @@ class Climb:
             part = slice(start, start + channels)
             arrays = {name: getattr(self, name)[part] for name in ("unit", "offset", "scale", "low", "high")}
             yield replace(self, **arrays)
+
+    def kinds(self) -> Distinct:
+        """Channels that climb alike."""
+        return distinct(self.unit, self.offset, self.scale, self.low, self.high)
+
+    def taken(self, channels: Array) -> Climb:
+        """Some of its channels."""
+        names = ("unit", "offset", "scale", "low", "high")
+        return replace(self, **{name: getattr(self, name)[channels] for name in names})
 
     def breakpoints(self) -> Array:
         """b_k for k = lo + 1 ... hi, int64 (channels, hi - lo)."""
@@ -93,16 +103,17 @@ def single_breakpoints(
     return least + ((k % 2 == 1) & tie) if rounding == "half-even" else least
 
 
-def table_breakpoints(theta: Array, v0: Array, shift: int, lo: int, hi: int, ties_even: bool) -> Array:
-    """The accumulator values at which an integer neuron (theta, v0, 2^shift a) climbs; int64 (channels, hi - lo).
+def table_breakpoints(theta: Array, v0: Array, gain: Array, lo: int, hi: int, ties_even: bool) -> Array:
+    """The accumulator values at which an integer neuron (theta, v0, gain a) climbs; int64 (channels, hi - lo).
 
-    n >= k  <=>  2^shift a + v0 >= k theta, or > for odd k where ties go to the even count. v0 includes the bias.
+    n >= k  <=>  gain a + v0 >= k theta, or > for odd k where ties go to the even count. v0 includes the bias.
+    All arrays (channels,), gain >= 1.
     """
     counts = np.arange(lo + 1, hi + 1)
     need = counts * theta[:, None] - v0[:, None]
     if ties_even:
         need = need + (counts % 2 == 1)
-    return -(-need >> shift)
+    return -(-need // gain[:, None])
 
 
 def count_error(truth: Array, table: Array, low: Array, high: Array) -> int:

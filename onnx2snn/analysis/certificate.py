@@ -18,6 +18,7 @@ from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_brea
 from onnx2snn.analysis.follow import Follower, Link
 from onnx2snn.analysis.lattice import TAIL, Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
+from onnx2snn.analysis.rows import distinct
 from onnx2snn.ir import Array, Graph, Node, same
 from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
 from onnx2snn.reference import exact, settle_bound, tail_nodes
@@ -169,7 +170,9 @@ class _Judge:
             return replace(base, exactness="analog", reason=link.broken)
         if link.broken:
             return replace(base, reason=link.broken)
-        compared = self._pair(node, op, stairs, link) if link.pair else self._single(node, op, stairs)
+        if (link.multiplier < 1).any():
+            return replace(base, reason="what it reads has a multiplier below one")
+        compared = self._pair(node, op, stairs, link) if link.pair else self._single(node, op, stairs, link)
         found = replace(base, **compared)
         if node.name in self.coarse:
             levels = self.coarse[node.name].levels
@@ -177,16 +180,22 @@ class _Judge:
             return replace(found, bound=span, reason=f"{self.steps} steps cannot tell {levels} levels apart")
         return self._judged(found, op, stairs, first=link.constant and stairs.hi == self.steps == self.ticks)
 
-    def _single(self, node: Node, op: Neuron, stairs: Staircase) -> dict[str, int | str]:
+    def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
         source = self.reference[node.name].inputs[0]
         place = self.places[source]
         assert isinstance(place, Lattice)
-        climb, theta, v0 = self._tables(op, stairs, place, _offset(self.reference, source))
-        truth = climb.breakpoints()
-        table = table_breakpoints(theta, v0, op.shift, climb.lo, climb.hi, op.ties == "even" and op.exact)
-        agree = proven(truth, table, climb.low, climb.high)
-        worst = count_error(truth, table, climb.low, climb.high)
-        return {"breakpoints": agree.size, "proven": int(agree.sum()), "bound": worst}
+        offset = _offset(self.reference, source)
+        arrays = (place.unit, place.low, place.high, offset, stairs.scale, op.theta, op.v0, op.bias, link.multiplier)
+        wide = replace(place, unit=np.broadcast_to(place.unit, np.broadcast_shapes(*(a.shape for a in arrays))))
+        climb, theta, v0 = self._tables(op, stairs, wide, offset)
+        gain = np.broadcast_to(link.multiplier << op.shift, wide.unit.shape).reshape(-1)
+        kinds = distinct(climb.unit, climb.offset, climb.scale, climb.low, climb.high, theta, v0, gain)
+        few, theta, v0, gain = climb.taken(kinds.first), theta[kinds.first], v0[kinds.first], gain[kinds.first]
+        truth = few.breakpoints()
+        table = table_breakpoints(theta, v0, gain, few.lo, few.hi, op.ties == "even" and op.exact)
+        agree = proven(truth, table, few.low, few.high).sum(axis=1) @ kinds.counts
+        worst = count_error(truth, table, few.low, few.high)
+        return {"breakpoints": len(kinds.inverse) * (few.hi - few.lo), "proven": int(agree), "bound": worst}
 
     def _pair(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
         source = self.reference[node.name].inputs[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
+from math import lcm
 from typing import TypeVar
 
 import numpy as np
@@ -10,9 +13,9 @@ import numpy as np
 from onnx2snn.analysis.breakpoints import Climb
 from onnx2snn.analysis.lattice import Lattice, enclosing
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
-from onnx2snn.analysis.solve import solve
+from onnx2snn.analysis.solve import Limits, solve
 from onnx2snn.ir import Array, Node, Shape
-from onnx2snn.ir.ops import STBIF, Encoder, Neuron
+from onnx2snn.ir.ops import STBIF, Affine, Encoder, Neuron
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
 
 T = TypeVar("T")
@@ -22,6 +25,7 @@ WIDE = 1 << 50
 PAIR_GRIDS = ((4, 4), (8, 8), (12, 12), (16, 16), (20, 20), (24, 12), (24, 24), (28, 16))
 PAIR_GRID = (20, 20)  #: where none of them is exact
 MOST_BITS = 60  #: of anything that a membrane may hold
+MOST_MULTIPLIER = 1 << 16  #: of what arrives, where no power of two serves
 
 
 @RULES.rule(*Neuron.__subclasses__())
@@ -35,11 +39,52 @@ def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, P
     if isinstance(place, Pair):
         return _pair_neuron(builder, node, op, place), out
     climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
-    found = solve(climb, builder.limits, tie_rule=isinstance(op, STBIF))
+    kinds = climb.kinds()
+    few = climb.taken(kinds.first)
+
+    def spread(array: Array) -> Array:
+        return array[kinds.inverse].reshape(shape)
+
+    found = solve(few, builder.limits, tie_rule=isinstance(op, STBIF))
+    multiplied = None if found.solved.all() else _multiplied(builder, node, op, few, spread)
+    if multiplied is not None:
+        return multiplied, out
     if not found.solved.all():
-        builder.notes.append(f"{node}: {(~found.solved).sum()} of {len(found.solved)} channels have no exact threshold")
-    neuron = integer_neuron(op, found.theta.reshape(shape), found.v0.reshape(shape), found.ties_even, found.shift)
+        unsolved = int(kinds.counts[~found.solved].sum())
+        builder.notes.append(f"{node}: {unsolved} of {len(kinds.inverse)} channels have no exact threshold")
+    neuron = integer_neuron(op, spread(found.theta), spread(found.v0), found.ties_even, found.shift)
     return builder.put(node, neuron), out
+
+
+def _multiplied(builder: Builder, node: Node, op: Neuron, climb: Climb, spread: Callable[[Array], Array]) -> str | None:
+    """The neuron behind a whole multiplier for each channel, where that makes threshold and membrane whole numbers.
+
+    The trained network's own numbers then, ties and all: for thresholds such as 16/3 of a unit, which no number of
+    fractional bits holds. None where a multiplier gets too large, or a target with limits of its own is to hold it.
+    spread: what makes one entry for each neuron of one for each kind of channel.
+    """
+    if builder.limits != Limits() or (op.ties == "even" and not isinstance(op, STBIF)):
+        return None
+    units = [Fraction(float(u)) for u in climb.unit]
+    theta = [Fraction(float(s)) / u for s, u in zip(climb.scale, units, strict=True)]
+    start = [t / 2 + Fraction(float(o)) / u for t, o, u in zip(theta, climb.offset, units, strict=True)]
+    factors = [lcm(t.denominator, v.denominator) for t, v in zip(theta, start, strict=True)]
+    largest = np.maximum(np.abs(climb.low), np.abs(climb.high))
+    if max(factors) > MOST_MULTIPLIER or any(int(a) * f >> MOST_BITS for a, f in zip(largest, factors, strict=True)):
+        return None
+    if any(t * f > builder.limits.theta for t, f in zip(theta, factors, strict=True)):
+        return None
+    gain, whole, v0 = (
+        spread(np.array([int(n) for n in numbers], np.int64))
+        for numbers in (
+            factors,
+            (t * f for t, f in zip(theta, factors, strict=True)),
+            (v * f for v, f in zip(start, factors, strict=True)),
+        )
+    )
+    source = builder.new.add(builder.new.fresh(f"{node.name}.scale"), Affine(scale=gain), node.inputs, node.origin)
+    neuron = integer_neuron(op, whole, v0, op.ties == "even", 0)
+    return builder.new.add(node.name, neuron, [source], node.origin)
 
 
 def climb_of(op: Neuron, unit: Array, low: Array, high: Array, bias: Array, steps: int) -> tuple[Climb, Shape]:
