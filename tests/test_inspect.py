@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+import pytest
 from command import onnx2snn
+from dialects import DIALECTS
 from models import ModelBuilder
 
 MODEL = Path(str(files("onnx2snn"))) / "demo" / "digits.onnx"
@@ -29,3 +31,30 @@ def test_a_code_that_cannot_run_the_model_has_no_steps(tmp_path: Path) -> None:
         line.startswith("code if: ") and line.endswith("counts lifted above zero") for line in found.out.splitlines()
     )
     assert "T = cannot" not in found.out
+
+
+def test_an_activation_read_quantised_and_as_it_is_counts_as_bounded(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 4])
+    x = m.quantise("x", 0.1, low=-7, high=7)
+    a = m.node("Relu", m.gemm(x, 4, 4))
+    b = m.gemm(m.quantise(a, 0.2, low=0, high=7), 4, 4)
+    y = m.quantise(m.node("Relu", m.node("Add", b, a)), 0.1, low=0, high=7)
+    model = m.save(m.gemm(y, 4, 2), tmp_path / "shared.onnx")
+    found = onnx2snn("inspect", model, "--json").json
+    rows = {row["node"]: row for row in found["nodes"]}
+    assert [name for name, row in rows.items() if row["class"] == "bounded"] == ["/Relu_1"]
+    assert "up to 0.1 off within its range" in rows["/Relu_1"]["note"]
+    assert f"{len(rows) - 1} exact, 1 bounded; T = 7" in found["summary"]
+    made = onnx2snn("convert", model, "-o", tmp_path / "net", "--json").json
+    assert found["approximations"] == made["approximations"]
+
+
+@pytest.mark.parametrize("name", ["qcfs", "lsq", "pact", "dorefa", "median"])
+def test_real_weights_are_named_and_whole_ones_make_it_exact(name: str, tmp_path: Path) -> None:
+    model = DIALECTS[name].save(tmp_path)
+    rows = onnx2snn("inspect", model, "--json").json["nodes"]
+    weighted = {row["node"]: row for row in rows if row["op"] in ("Conv", "Gemm")}
+    assert {row["class"] for row in weighted.values()} == {"analog"}
+    assert all(("--weight-bits" in row["change"]) == (row["dialect"] != "integer weights") for row in weighted.values())
+    made = onnx2snn("convert", model, "-o", tmp_path / "net", "--weight-bits", 8, "--json").json
+    assert (made["arithmetic"], made["classes"]["analog"], made["classes"]["bounded"]) == ("integer", 0, 0)

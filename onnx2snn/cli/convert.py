@@ -72,6 +72,10 @@ def command(
         int,
         typer.Option(help="Give quantisers with more than N levels N: 8-bit models in N steps.", metavar="N", min=0),
     ] = 0,
+    drop_requantisation: Annotated[
+        bool,
+        typer.Option("--drop-requantisation", help="Add signed branches as they are, not quantised: fewer neurons."),
+    ] = False,
     calibrate_steps: Annotated[
         int,
         typer.Option(help="Steps of a run before each that sets initial membranes (code if).", min=0, metavar="N"),
@@ -120,6 +124,8 @@ def command(
     options += calibration.words()
     if most_levels:
         options.append(f"--most-levels {most_levels}")
+    if drop_requantisation:
+        options.append("--drop-requantisation")
     if calibrate_steps:
         options.append(f"--calibrate-steps {calibrate_steps}")
     if passes is not None:
@@ -133,6 +139,7 @@ def command(
             integer=integer,
             passes=passes,
             most_levels=most_levels,
+            drop_requantisation=drop_requantisation,
             calibrate=None if calibrate is None else _samples(calibrate, model),
             calibrate_steps=calibrate_steps,
             calibration=calibration,

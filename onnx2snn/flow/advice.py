@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CALIBRATE = "give --calibrate DATA.npz to convert, or quantise the model"
+WEIGHTS = "its weights are real: quantise them in the model, or give --weight-bits 8 to convert, for whole numbers"
 DECODING = "cut the decoding off the exported model and run it on the output"
 RECURRENT = "recurrent ops have no converted form; unroll it, or train a spiking network directly"
 STATISTICS = "normalises by statistics of each sample: train with BatchNormalization instead"

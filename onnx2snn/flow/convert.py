@@ -22,9 +22,12 @@ from onnx2snn.passes import (
     CODES,
     CoarsenStaircases,
     CollectBias,
+    DropRequantisation,
     LiftQuantisers,
     MapNeurons,
+    MoveMaxpool,
     OffsetStaircases,
+    Pass,
     Recipe,
     approximate,
     most_levels,
@@ -50,6 +53,7 @@ class Options:
     integer: whole-number arithmetic; by default where all weights are quantised.
     passes: the text of a recipe that replaces the backend's own.
     most_levels: staircases with more levels get this many, which makes 8-bit models fast; 0: leave them.
+    drop_requantisation: signed quantisers of branches that only a sum reads are removed; an approximation.
     """
 
     code: str | None = None
@@ -59,6 +63,7 @@ class Options:
     passes: str | None = None
     most_levels: int = 0
     calibrate_steps: int = 0
+    drop_requantisation: bool = False
 
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
@@ -69,6 +74,8 @@ class Options:
             _check_number("settle", self.settle, 0, " or 'auto'")
         _check_number("most_levels", self.most_levels, 0)
         _check_number("calibrate_steps", self.calibrate_steps, 0)
+        if self.drop_requantisation and self.passes is not None:
+            raise UsageError("drop_requantisation: goes with the backend's own recipe; name the pass in passes instead")
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
                 _check_number("pass map-neurons: steps", step.steps, 0)
@@ -126,7 +133,7 @@ class Conversion:
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         code = self._code(backend) if mapping is None else _code_of(mapping)
         if code == "if" and self.options.passes is None and _has_negative_counts(reference):
-            staircases = _lifted(staircases)
+            staircases = _with(staircases, OffsetStaircases(), before=CollectBias)  # shifts are gathered there
             reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
         integer = self._integer(backend, reference)
@@ -164,7 +171,10 @@ class Conversion:
         """The passes to staircases, and those after them where the user wrote them out."""
         coarser: Recipe = (CoarsenStaircases(self.options.most_levels),) if self.options.most_levels else ()
         if self.options.passes is None:
-            return (*backend.staircases(), *coarser), None
+            recipe = backend.staircases()
+            if self.options.drop_requantisation:
+                recipe = _with(recipe, DropRequantisation(), before=MoveMaxpool)
+            return (*recipe, *coarser), None
         recipe = parse_recipe(self.options.passes)
         cut = next((i for i, step in enumerate(recipe) if isinstance(step, MapNeurons)), len(recipe))
         return (*recipe[:cut], *coarser), recipe[cut:] or None
@@ -216,19 +226,21 @@ def convert(
     passes: str | None = None,
     most_levels: int = 0,
     calibrate_steps: int = 0,
+    drop_requantisation: bool = False,
     calibrate: Samples | None = None,
     calibration: Calibration | None = None,
     command: str = "",
 ) -> Conversion:
     """Reads an ONNX file and prepares its conversion to a spiking network.
 
-    model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps: see `Options`.
+    model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation:
+    see `Options`.
     calibrate: samples (N, *input shape), or a function that gives batches of them anew at every call, to quantise
     real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
-    options = Options(code, steps, settle, integer, passes, most_levels, calibrate_steps)
+    options = Options(code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation)
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
@@ -307,10 +319,10 @@ def _has_negative_counts(reference: Graph) -> bool:
     return any(node.op.lo < 0 for node in reference.of(Staircase) if isinstance(node.op, Staircase))
 
 
-def _lifted(recipe: Recipe) -> Recipe:
-    """The recipe with all counts lifted above zero, for code `if`; before the shifts are gathered."""
-    cut = next((i for i, step in enumerate(recipe) if isinstance(step, CollectBias)), len(recipe))
-    return (*recipe[:cut], OffsetStaircases(), *recipe[cut:])
+def _with(recipe: Recipe, step: Pass, before: type[Pass]) -> Recipe:
+    """The recipe with one more pass in front of the first of a kind, or at its end."""
+    cut = next((i for i, other in enumerate(recipe) if isinstance(other, before)), len(recipe))
+    return (*recipe[:cut], step, *recipe[cut:])
 
 
 def _code_of(recipe: Recipe) -> str:

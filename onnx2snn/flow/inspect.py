@@ -9,7 +9,7 @@ from typing import Literal
 
 from onnx2snn.analysis.certificate import Certificate, Verdict, certify
 from onnx2snn.errors import Onnx2SnnError
-from onnx2snn.flow.advice import CALIBRATE, advice
+from onnx2snn.flow.advice import CALIBRATE, WEIGHTS, advice
 from onnx2snn.flow.data import read_samples
 from onnx2snn.flow.dialects import dialect
 from onnx2snn.flow.levels import LevelCost, level_costs
@@ -127,17 +127,36 @@ def _certificate(reference: Graph, lost: tuple[Approximation, ...]) -> tuple[Cer
 def _row(record: Record, ann: Graph, reference: Graph, certificate: Certificate) -> NodeReport:
     verdict = next((v for v in certificate.verdicts if v.name == record.into), None)
     kind: NodeClass = "exact" if verdict is None else verdict.exactness
-    lost = next((text for text in certificate.approximations if text.startswith(f"{record.into} (")), "")
-    if lost and record.into:
+    lost = _lost(record, certificate.approximations)
+    if lost:
         kind = "bounded"
-    parts = (record.note, lost, _fate(record, verdict))
-    return replace(_described(record, ann, reference), kind=kind, note="; ".join(part for part in parts if part))
+    row = _described(record, ann, reference)
+    notes = "; ".join(part for part in (record.note, lost, _fate(record, verdict)) if part)
+    real = kind == "analog" and _has_real_weights(reference, record.into)
+    return replace(row, kind=kind, note=notes, change=WEIGHTS if real else "")
+
+
+def _lost(record: Record, approximations: tuple[str, ...]) -> str:
+    """What conversion changes of the node's meaning, "" where nothing.
+
+    Several ONNX nodes may go into one op; the one that an approximation names as its origin is meant.
+    """
+    for text in approximations:
+        node, _, change = text.partition("): ")
+        if node.startswith(f"{record.into} (") and node.endswith((f"from {record.op} {record.node!r}", "by a pass")):
+            return change
+    return ""
 
 
 def _fate(record: Record, verdict: Verdict | None) -> str:
     if verdict is not None:
         return verdict.reason
     return "folded into its neighbours" if record.into else "constant"
+
+
+def _has_real_weights(graph: Graph, name: str) -> bool:
+    node = graph.get(name)
+    return node is not None and isinstance(node.op, (Conv, Dense)) and node.op.weight.dtype.kind != "i"
 
 
 def _described(record: Record, ann: Graph, reference: Graph | None = None) -> NodeReport:
