@@ -247,3 +247,9 @@ def test_inner_tensors_and_batches_of_a_fixed_size(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["relu1"], np.maximum(x, 0), rtol=1e-6)
     assert found["gemm1"].shape == (10, 3)
     compare(path, batch=1)
+
+
+def test_a_batch_axis_of_minus_one_is_a_free_one(tmp_path: Path) -> None:
+    path = one_layer(tmp_path)
+    edited(path, lambda proto: setattr(proto.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", -1))
+    compare(path, batch=5)

@@ -307,7 +307,7 @@ def _static_shape(value: onnx_ir.Value) -> Shape:
     if value.shape is None or len(value.shape) < 2:
         raise ModelError("a shape (batch, ...) expected, found " + str(value.shape))
     sizes = list(value.shape)[1:]
-    if not all(isinstance(size, int) for size in sizes):
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
         raise ModelError(
             f"fixed sizes after the batch axis expected, found {value.shape}; export with a fixed input size"
         )
@@ -324,7 +324,7 @@ def _numbers(tensor: onnx_ir.TensorProtocol) -> Array:
 def _fixed_batch(value: onnx_ir.Value) -> int | None:
     assert value.shape is not None
     size = value.shape[0]
-    return size if isinstance(size, int) else None
+    return size if isinstance(size, int) and size > 0 else None  # old exporters write -1 for a free one
 
 
 def _clean(name: str) -> str:

@@ -162,7 +162,7 @@ def _sizes(value: onnx.ValueInfoProto) -> tuple[int, ...]:
 def _fixed_batch(value: onnx.ValueInfoProto) -> int:
     """Number of samples that the model fixes, or 0."""
     sizes = value.type.tensor_type.shape.dim
-    return sizes[0].dim_value if sizes else 0
+    return max(0, sizes[0].dim_value) if sizes else 0  # old exporters write -1 for a free one
 
 
 def _pieces(x: Array, size: int) -> list[Array]:
