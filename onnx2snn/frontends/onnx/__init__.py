@@ -1,4 +1,4 @@
-"""The ONNX frontend: one file per family of ops and per quantisation dialect, all meeting in `reader.RULES`."""
+"""The ONNX frontend: one file per family of ops and per quantisation dialect, all meeting in `rules.RULES`."""
 
 from onnx2snn.frontends.onnx import (
     activations,
@@ -11,11 +11,13 @@ from onnx2snn.frontends.onnx import (
     qlinear,
     qonnx,
     quantisers,
+    resize,
     shapes,
     trunc,
     windows,
 )
-from onnx2snn.frontends.onnx.reader import RULES, Listed, Reading, Record, list_nodes, read_onnx
+from onnx2snn.frontends.onnx.reader import Listed, Reading, Record, list_nodes, read_onnx
+from onnx2snn.frontends.onnx.rules import RULES
 from onnx2snn.frontends.onnx.runtime import Executor, OnnxReference, OnnxRuntime, executor
 
 FAMILIES = (
@@ -29,6 +31,7 @@ FAMILIES = (
     qlinear,
     qonnx,
     quantisers,
+    resize,
     shapes,
     trunc,
     windows,

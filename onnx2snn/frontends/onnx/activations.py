@@ -8,7 +8,9 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.codes import as_numbers, clip_codes
-from onnx2snn.frontends.onnx.reader import Reader, against_feature, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.operands import against_feature, attribute, constant, feature
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.shapes import reshaped
 from onnx2snn.frontends.onnx.symbols import Codes, DynamicSum, Integers, Symbol
 from onnx2snn.ir.op import Array

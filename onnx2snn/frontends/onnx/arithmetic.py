@@ -10,7 +10,9 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.dynamic import dynamic_product
-from onnx2snn.frontends.onnx.reader import Reader, against_feature, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.operands import against_feature, attribute, constant, feature
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.shapes import expanded
 from onnx2snn.frontends.onnx.symbols import Feature, Symbol
 from onnx2snn.ir.op import Array, Op

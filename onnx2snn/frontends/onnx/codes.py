@@ -9,7 +9,9 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.grids import grid_of, weights_of, whole
-from onnx2snn.frontends.onnx.reader import Reader, Rule, constant
+from onnx2snn.frontends.onnx.operands import constant
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import Rule
 from onnx2snn.frontends.onnx.symbols import Codes, Constant, DynamicCodes, Feature, Grid, Integers, Symbol, Weights
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Affine, Clip, Quantise

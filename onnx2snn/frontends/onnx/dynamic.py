@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from onnx2snn.errors import ModelError
-from onnx2snn.frontends.onnx.reader import Reader, constant, feature, rule
+from onnx2snn.frontends.onnx.operands import constant, feature
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import (
     Constant,
     DynamicCodes,

@@ -11,7 +11,9 @@ from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.codes import values
 from onnx2snn.frontends.onnx.grids import weights_of, whole
 from onnx2snn.frontends.onnx.linear import conv, matmul
-from onnx2snn.frontends.onnx.reader import Reader, constant, rule
+from onnx2snn.frontends.onnx.operands import constant
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import (
     Codes,
     Constant,

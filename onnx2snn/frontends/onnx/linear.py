@@ -8,7 +8,9 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.moves import padded
-from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, integers, rule
+from onnx2snn.frontends.onnx.operands import attribute, constant, feature, integers
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import Constant, Symbol, Weights
 from onnx2snn.frontends.onnx.windows import padding
 from onnx2snn.ir.op import Array, Shape

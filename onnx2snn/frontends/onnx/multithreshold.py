@@ -8,8 +8,10 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.domains import QONNX
+from onnx2snn.frontends.onnx.operands import attribute, constant, feature
 from onnx2snn.frontends.onnx.qonnx_numbers import channel_axis
-from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import Feature, Symbol
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Affine, Quantise, Steps

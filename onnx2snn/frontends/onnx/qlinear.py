@@ -15,7 +15,9 @@ from onnx2snn.frontends.onnx.codes import requantised, values
 from onnx2snn.frontends.onnx.dynamic import real_of
 from onnx2snn.frontends.onnx.grids import weights_of, whole
 from onnx2snn.frontends.onnx.linear import conv, gemm, matmul
-from onnx2snn.frontends.onnx.reader import RULES, Reader, against_feature, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.operands import against_feature, attribute, constant, feature
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import RULES, rule
 from onnx2snn.frontends.onnx.symbols import Constant, DynamicCodes, Feature, Symbol, Weights
 from onnx2snn.ir.ops import Affine
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from onnx2snn.errors import ModelError, UnsupportedOpError
 from onnx2snn.frontends.onnx.domains import QONNX
+from onnx2snn.frontends.onnx.operands import against_feature, attribute, constant
 from onnx2snn.frontends.onnx.qonnx_numbers import MOST_BITS, WIDEST, code_range, rounding_of, whole_number
-from onnx2snn.frontends.onnx.reader import Reader, against_feature, attribute, constant, rule
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import Constant, Feature, Symbol, Weights
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Affine, Quantise, QuantiserRounding, Relu, Steps

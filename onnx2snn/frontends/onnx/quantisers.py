@@ -8,7 +8,9 @@ from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.codes import values
 from onnx2snn.frontends.onnx.dynamic import real_of
 from onnx2snn.frontends.onnx.grids import grid_of
-from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.operands import attribute, constant, feature
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import Codes, Constant, DynamicCodes, Symbol
 
 if TYPE_CHECKING:

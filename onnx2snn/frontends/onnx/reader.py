@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,18 +13,14 @@ from onnx2snn.errors import ModelError, Onnx2SnnError, UnsupportedOpError, locat
 from onnx2snn.frontends.onnx.constants import computable, computed
 from onnx2snn.frontends.onnx.grids import RANGES, feature_scale
 from onnx2snn.frontends.onnx.load import load_model
+from onnx2snn.frontends.onnx.rules import RULES
 from onnx2snn.frontends.onnx.symbols import (
     Codes,
     Constant,
-    DynamicCodes,
-    DynamicScale,
-    DynamicSum,
-    DynamicZero,
     Feature,
     Grid,
     Integers,
     Symbol,
-    Weights,
 )
 from onnx2snn.ir import Graph, Origin
 from onnx2snn.ir.op import Array, Op, Shape
@@ -33,23 +28,6 @@ from onnx2snn.ir.ops import Affine, Input, Quantise
 
 if TYPE_CHECKING:
     import onnx_ir
-
-Rule = Callable[..., Symbol | tuple[Symbol, ...]]
-Registered = TypeVar("Registered", bound=Rule)
-RULES: dict[tuple[str, str], Rule] = {}
-
-
-def rule(*names: str, domain: str = "") -> Callable[[Registered], Registered]:
-    """Registers how ONNX ops of these names are read: `rule(reader, node, *input symbols) -> output symbol(s)`."""
-
-    def register(function: Registered) -> Registered:
-        for name in names:
-            if (domain, name) in RULES:
-                raise ValueError(f"a second rule for {domain}:{name}")
-            RULES[domain, name] = function
-        return function
-
-    return register
 
 
 @dataclass(frozen=True)
@@ -331,58 +309,3 @@ def _clean(name: str) -> str:
     """A name for the IR; of one that lists the ops fused into a node (`a;b;c`) the last."""
     text = re.sub(r"[^\w.-]", ".", name.rpartition(";")[2]).strip(".-")
     return re.sub(r"\.{2,}", ".", text) or "node"
-
-
-# -- what the rules share -----------------------------------------------------------------------------------------
-
-
-def attribute(node: onnx_ir.Node, name: str, default: Any = None) -> Any:
-    """The value of an attribute, or `default`."""
-    found = node.attributes.get(name)
-    return default if found is None else found.value
-
-
-KINDS: dict[type, str] = {
-    Constant: "a constant",
-    Weights: "a dequantised constant",
-    Codes: "integer codes",
-    Integers: "an integer input",
-    DynamicCodes: "integer codes",
-    DynamicScale: "a scale worked out from the data",
-    DynamicZero: "a zero point worked out from the data",
-    DynamicSum: "integer sums whose scale depends on the data",
-}
-
-
-def feature(symbol: Symbol | None, what: str = "input") -> Feature:
-    """The symbol as a feature; raises `ModelError` where it is not one."""
-    if isinstance(symbol, Feature):
-        return symbol
-    kind = "nothing" if symbol is None else KINDS[type(symbol)]
-    raise ModelError(f"{what}: a real-valued feature expected, found {kind}")
-
-
-def constant(symbol: Symbol | None, what: str) -> Array:
-    """The symbol as a known array; raises `ModelError` where its value depends on the input."""
-    if isinstance(symbol, Constant):
-        return symbol.array
-    if isinstance(symbol, Weights):
-        return symbol.dequantised()
-    raise ModelError(f"{what}: a constant expected, found a value that depends on the input")
-
-
-def against_feature(array: Array, shape: Shape, what: str) -> Array:
-    """A constant operand as it broadcasts against a feature of `shape`, the batch axis taken off, as float64."""
-    values = np.asarray(array, np.float64)
-    if values.ndim == len(shape) + 1:
-        if values.shape[0] != 1:
-            raise ModelError(f"{what} {values.shape}: one value for all samples of a batch expected")
-        values = values[0]
-    if values.ndim > len(shape) or np.broadcast_shapes(values.shape, shape) != shape:
-        raise ModelError(f"{what} {array.shape} does not broadcast to {shape}")
-    return values
-
-
-def integers(values: Sequence[int] | None, default: Shape) -> Shape:
-    """An attribute of integers as a tuple."""
-    return default if values is None else tuple(int(v) for v in values)

@@ -8,7 +8,9 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.codes import moves
-from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.operands import attribute, constant, feature
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import Constant, Feature, Symbol
 from onnx2snn.ir.op import Shape
 from onnx2snn.ir.ops import Gather, Reshape

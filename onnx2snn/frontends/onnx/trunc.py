@@ -8,9 +8,11 @@ import numpy as np
 
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.domains import QONNX
+from onnx2snn.frontends.onnx.operands import against_feature, attribute, constant, feature
 from onnx2snn.frontends.onnx.qonnx import UPWARD, quantised, step_size
 from onnx2snn.frontends.onnx.qonnx_numbers import MOST_BITS, WIDEST, code_range, rounding_of, whole_number
-from onnx2snn.frontends.onnx.reader import Reader, against_feature, attribute, constant, feature, rule
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.symbols import Feature, Symbol
 from onnx2snn.ir.ops import (
     Affine,

@@ -9,7 +9,9 @@ import numpy as np
 from onnx2snn.errors import ModelError
 from onnx2snn.frontends.onnx.codes import moves
 from onnx2snn.frontends.onnx.moves import transposed
-from onnx2snn.frontends.onnx.reader import Reader, attribute, constant, feature, integers, rule
+from onnx2snn.frontends.onnx.operands import attribute, constant, feature, integers
+from onnx2snn.frontends.onnx.reader import Reader
+from onnx2snn.frontends.onnx.rules import rule
 from onnx2snn.frontends.onnx.shapes import reshaped
 from onnx2snn.frontends.onnx.symbols import Feature, Symbol
 from onnx2snn.ir.op import Shape
