@@ -141,6 +141,11 @@ def test_calibrate_a_float_model(tmp_path: Path) -> None:
     verified = onnx2snn("verify", model, tmp_path / "net", "--data", data, "--json")
     assert verified.code == 0, verified.json["findings"]
     assert verified.json["parity"]["argmax_agreement"] > 0.8
+    options = ("--calibrate", data, "--quantise-input", 255, "--weight-bits", 8)
+    result = onnx2snn("convert", model, "-o", tmp_path / "whole", *options)
+    assert "breakpoints of the model as calibrated proven" in result.out
+    assert "equal to the model as calibrated in every count" in onnx2snn("verify", model, tmp_path / "whole").out
+    assert onnx2snn("verify", model, tmp_path / "whole", "--json").json["certificate"]["calibrated"]
 
 
 def test_nothing_to_calibrate_is_said(tmp_path: Path) -> None:

@@ -211,6 +211,8 @@ def _headline(step: Pass) -> str:
 
 
 def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
+    from onnx2snn.flow.calibrate import was_calibrated
+
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
     classes = {k: sum(layer.exactness == k for layer in manifest.layers) for k in ("exact", "bounded", "analog")}
     if as_json:
@@ -225,7 +227,8 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     before = f", {manifest.calibrate_steps} steps before them to set membranes" if manifest.calibrate_steps else ""
     print(f"T = {manifest.steps}, settle {settle}{before}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
-    print(f"certificate: {proven} of {total} breakpoints proven; ops: {ops}")
+    of = " of the model as calibrated" if was_calibrated(manifest.staircase_passes) else ""
+    print(f"certificate: {proven} of {total} breakpoints{of} proven; ops: {ops}")
     for text in manifest.approximations:
         print(f"  approximation: {text}")
     for layer in manifest.layers:

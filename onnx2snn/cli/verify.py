@@ -43,6 +43,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
         "ok": found.ok,
         "certificate": {
             "exact": certificate.exact,
+            "calibrated": found.calibrated,
             "breakpoints": certificate.breakpoints,
             "proven": certificate.proven,
             "layers": certificate.verdicts,
@@ -79,11 +80,12 @@ def show(found: Verification) -> None:
 
 
 def _verdict(found: Verification) -> str:
+    network = "model as calibrated" if found.calibrated else "quantised network"
     if found.certificate.exact:
-        return "equal to the quantised network in every count, for every input"
+        return f"equal to the {network} in every count, for every input"
     if found.certificate.proven_as_staircases:
-        return "equal in every count to the quantised network as approximated below"
-    return "not proven equal to the quantised network as a whole"
+        return f"equal in every count to the {network}, as approximated below"
+    return f"not proven equal to the {network} as a whole"
 
 
 def _show_parity(parity: Parity) -> None:

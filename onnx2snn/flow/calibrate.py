@@ -26,6 +26,7 @@ from onnx2snn.flow.data import check_samples
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
 from onnx2snn.passes import (
+    CALIBRATION,
     AddReadouts,
     LiftQuantisers,
     MapNeurons,
@@ -38,6 +39,7 @@ from onnx2snn.passes import (
     run_passes,
     steps_of,
 )
+from onnx2snn.passes.text import parse_recipe
 from onnx2snn.reference import evaluate, inputs_of
 
 Samples = Array | Callable[[], Iterable[Array]]  #: an array, or what gives the batches anew every time it is called
@@ -282,4 +284,9 @@ def _plain(values: Array) -> float | list[float]:
     return float(values) if np.ndim(values) == 0 else [float(v) for v in values]
 
 
-__all__ = ["CORRECTIONS", "LEVELS", "Calibration", "Facts", "Samples", "Target", "Tuner"]
+def was_calibrated(recipe: str) -> bool:
+    """Whether the recipe of a manifest quantises what the model has as real numbers."""
+    return any(isinstance(step, CALIBRATION) for step in parse_recipe(recipe))
+
+
+__all__ = ["CORRECTIONS", "LEVELS", "Calibration", "Facts", "Samples", "Target", "Tuner", "was_calibrated"]

@@ -11,6 +11,7 @@ import numpy as np
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import Network, Source, check_files
 from onnx2snn.errors import DataError
+from onnx2snn.flow.calibrate import was_calibrated
 from onnx2snn.flow.data import Samples, read_samples
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reference import OnnxTruth, Truth, batches, exact_counts
@@ -18,7 +19,7 @@ from onnx2snn.flow.simulate import BATCH, Progress
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Neuron, Staircase
-from onnx2snn.passes import CALIBRATION, approximate
+from onnx2snn.passes import approximate
 from onnx2snn.passes.text import parse_recipe
 from onnx2snn.reference import Run
 
@@ -64,11 +65,15 @@ class Parity:
 
 @dataclass(frozen=True)
 class Verification:
-    """certificate: what is proven.  parity: what was measured, if asked.  findings: what is wrong, in words."""
+    """certificate: what is proven.  parity: what was measured, if asked.  findings: what is wrong, in words.
+
+    calibrated: what it is proven of is the model as calibration quantised it.
+    """
 
     certificate: Certificate
     parity: Parity | None
     findings: tuple[str, ...]
+    calibrated: bool = False
 
     @property
     def ok(self) -> bool:
@@ -101,7 +106,7 @@ def verify(
         samples = read_samples(Path(data), artifact.manifest.inputs)
         parity = _measure(Path(model), artifact, reference, samples, progress, bool(lost))
         findings += _against_proof(certificate, parity)
-    return Verification(certificate, parity, tuple(findings))
+    return Verification(certificate, parity, tuple(findings), was_calibrated(artifact.manifest.staircase_passes))
 
 
 def _existing(path: Path) -> Path:
@@ -157,9 +162,7 @@ def _measure(
     from onnx2snn.backends.numpy import NumpySimulator
 
     manifest = artifact.manifest
-    recipe = parse_recipe(manifest.staircase_passes)
-    calibrated = own_counts or any(isinstance(step, CALIBRATION) for step in recipe)
-    truth = OnnxTruth(model, reference, calibrated)
+    truth = OnnxTruth(model, reference, own_counts or was_calibrated(manifest.staircase_passes))
     alone = NumpySimulator(artifact.graph(), manifest.steps, manifest.schedule.settle)
     tally = _Tally(reference, artifact.graph(), manifest.steps)
     tally.parity.calibrated, tally.parity.executor = truth.calibrated, truth.session.name
