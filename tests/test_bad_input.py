@@ -170,6 +170,14 @@ class _Bomb:
         return os.abort, ()
 
 
+def test_what_a_data_file_holds_instead_is_named(artifact: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", images=np.zeros((2, 3), np.float32), y=np.zeros(2, np.int64))
+    found = onnx2snn("simulate", artifact, "--data", tmp_path / "other.npz")
+    one_line(found, "an array 'x' expected, found images, y")
+    (tmp_path / "text.npz").write_text("hello")
+    one_line(onnx2snn("simulate", artifact, "--data", tmp_path / "text.npz"), "another kind of file")
+
+
 def test_pickled_samples_are_never_loaded(artifact: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "pickled.npz", x=np.array([_Bomb()], dtype=object))
     one_line(onnx2snn("simulate", artifact, "--data", tmp_path / "pickled.npz"), "pickled")

@@ -135,12 +135,16 @@ def test_calibrate_a_float_model(tmp_path: Path) -> None:
     np.savez(data, x=m.rng.random((30, 1, 8, 8)).astype(np.float32))
     assert onnx2snn("inspect", model).code == 1
     one_line(onnx2snn("convert", model, "-o", tmp_path / "net"), "Relu_1", "calibrate")
+    plain = onnx2snn("convert", model, "-o", tmp_path / "plain", "--calibrate", data).out
+    assert "at most 15 counts: computed in real arithmetic, which is not proven: Conv_1 (conv), Relu_1" in plain
+    assert plain.endswith(" and 2 more\n"), "ops with one reason share a line"
     result = onnx2snn("convert", model, "-o", tmp_path / "net", "--calibrate", data, "--levels", 31, "--json")
     assert result.code == 0, result.err
     assert (result.json["steps"], result.json["arithmetic"], result.json["encoder"]) == (31, "float", "analog")
     verified = onnx2snn("verify", model, tmp_path / "net", "--data", data, "--json")
     assert verified.code == 0, verified.json["findings"]
     assert verified.json["parity"]["argmax_agreement"] > 0.8
+    one_line(onnx2snn("verify", MODEL, tmp_path / "net"), "made from another file than digits.onnx (float.onnx)")
     options = ("--calibrate", data, "--quantise-input", 255, "--weight-bits", 8)
     result = onnx2snn("convert", model, "-o", tmp_path / "whole", *options)
     assert "breakpoints of the model as calibrated proven" in result.out

@@ -14,13 +14,14 @@ from onnx2snn.errors import UsageError
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
-    from onnx2snn.artifact import Manifest
+    from onnx2snn.artifact import LayerRecord, Manifest
     from onnx2snn.flow.convert import Settle
     from onnx2snn.ir import Array, Graph
     from onnx2snn.passes import Pass
     from onnx2snn.passes.base import Observer
 
 NAME = "convert"
+MANY = 3  #: ops that are named of those with one reason; the manifest has them all
 
 
 def command(
@@ -231,7 +232,17 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     print(f"certificate: {proven} of {total} breakpoints{of} proven; ops: {ops}")
     for text in manifest.approximations:
         print(f"  approximation: {text}")
-    for layer in manifest.layers:
+    _show_inexact(manifest.layers)
+
+
+def _show_inexact(layers: Sequence[LayerRecord]) -> None:
+    """What is not exact, those of one reason on one line."""
+    groups: dict[tuple[str, str], list[LayerRecord]] = {}
+    for layer in layers:
         if layer.exactness != "exact" or (layer.op == "encoder" and layer.reason):
-            bound = f", at most {layer.bound} counts" if layer.bound else ""
-            print(f"  {layer.name} ({layer.op}): {layer.exactness}{bound}: {layer.reason}")
+            groups.setdefault((layer.exactness, layer.reason), []).append(layer)
+    for (exactness, reason), group in groups.items():
+        names = ", ".join(f"{layer.name} ({layer.op})" for layer in group[:MANY])
+        more = f" and {len(group) - MANY} more" if len(group) > MANY else ""
+        bound = max(layer.bound for layer in group)
+        print(f"  {exactness}{f', at most {bound} counts' if bound else ''}: {reason}: {names}{more}")

@@ -17,6 +17,8 @@ from onnx2snn.errors import DataError, UsageError, located
 from onnx2snn.ir import Array, Shape
 from onnx2snn.reference import pack
 
+KNOWN = (b"P", b"\x93", b"\x80")  #: first byte of a .npz, of a .npy, of a pickle: NumPy takes all else for a pickle
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -35,9 +37,7 @@ def read_samples(path: Path, inputs: Mapping[str, Shape]) -> Samples:
     Raises `DataError` saying what was expected and found: file, keys, types, shapes, numbers.
     """
     with located(str(path)):
-        arrays = _arrays(path, {"x", "y", *inputs})
-        if len(inputs) == 1 and "x" not in arrays:
-            raise DataError(f"an array 'x' expected, found {', '.join(sorted(arrays)) or 'none'}")
+        arrays = _arrays(path, {"x", "y", *inputs}, needed={"x"} if len(inputs) == 1 else set())
         x = check_samples(arrays["x"] if len(inputs) == 1 else arrays, inputs)
         return Samples(x, _labels(arrays.get("y"), len(x)))
 
@@ -81,7 +81,7 @@ def _holds(path: Path, names: Collection[str]) -> bool:
         return False
 
 
-def _arrays(path: Path, names: Collection[str]) -> dict[str, Array]:
+def _arrays(path: Path, names: Collection[str], needed: Collection[str] = ()) -> dict[str, Array]:
     if not path.is_file():
         raise DataError("a .npz file expected, found " + ("a folder" if path.is_dir() else "nothing there"))
     try:
@@ -89,8 +89,14 @@ def _arrays(path: Path, names: Collection[str]) -> dict[str, Array]:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError("a .npz file of named arrays expected, found a single array")
+            for name in needed:
+                if name not in archive.files:
+                    raise DataError(f"an array {name!r} expected, found {', '.join(archive.files) or 'none'}")
             return {key: archive[key] for key in archive.files if key in names}
     except ValueError as error:
+        with path.open("rb") as file:
+            if file.read(1) not in KNOWN:
+                raise DataError("a .npz file expected, found another kind of file") from None
         pickled = "pickle" in str(error) or "Object arrays" in str(error)
         found = "pickled objects, which are never loaded" if pickled else f"a damaged file ({error})"
         raise DataError(f"plain arrays expected, found {found}") from None

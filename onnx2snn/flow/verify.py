@@ -10,7 +10,7 @@ import numpy as np
 
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import Network, Source, check_files
-from onnx2snn.errors import DataError
+from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError
 from onnx2snn.flow.calibrate import was_calibrated
 from onnx2snn.flow.data import Samples, read_samples
 from onnx2snn.flow.opening import Artifact, open_artifact
@@ -97,7 +97,11 @@ def verify(
     if source.sha256 != artifact.manifest.model.sha256:
         findings.append(f"the artifact was made from another file than {source.file} ({artifact.manifest.model.file})")
     graph = artifact.graph()
-    reference, lost = approximate(read_onnx(Path(model)).graph, parse_recipe(artifact.manifest.staircase_passes))
+    ann = read_onnx(Path(model)).graph
+    try:
+        reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))
+    except Onnx2SnnError as error:
+        raise ArtifactError("; ".join([*findings, str(error)])) from error
     certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, lost)
     findings += _against_claims(artifact, graph, certificate)
     findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)

@@ -67,8 +67,10 @@ def _refuse_weights(graph: Graph, tail: frozenset[str]) -> None:
         if node in weighted or any(reader.name in before for reader in graph.consumers(node.name)):
             before.add(node.name)
     guilty = [node for node in graph if node.name in before and not isinstance(node.op, (*SPIKING, Readout))]
-    reasons = [f"{node}: {HINTS.get(type(node.op), 'has no spiking form, and weights follow it')}" for node in guilty]
-    raise PassError("; ".join(reasons))
+    reasons: dict[str, list[str]] = {}
+    for node in guilty:
+        reasons.setdefault(HINTS.get(type(node.op), "has no spiking form, and weights follow it"), []).append(f"{node}")
+    raise PassError("; ".join(f"{', '.join(nodes)}: {reason}" for reason, nodes in reasons.items()))
 
 
 def _readout(graph: Graph, node: Node) -> str:
