@@ -4,7 +4,7 @@
 
 reads the models in DATA/onnx (see `onnx2snn.training.data.default_data`) and writes
 benchmarks/results/real_models.json. Each file is inspected, converted to code st-bif (real-valued ones calibrated on
-256 samples first: method mse, 31 levels) and verified on 64 samples (8 where an input has more than 50,000 entries):
+256 samples first: method mse, 31 levels) and verified on 64 samples (4 where an input has more than 20,000 entries):
 real images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time and peak
 memory are those of inspect and convert, in a process of their own.
 """
@@ -25,8 +25,8 @@ import numpy as np
 ROOT = Path(__file__).parent
 RESULT = ROOT / "results" / "real_models.json"
 SAMPLES, CALIBRATION = 64, 256
-LARGE = 50_000  #: entries of an input from which on 8 samples and 16 to calibrate with have to do
-MOST_SECONDS = 1200
+LARGE = 20_000  #: entries of an input from which on 4 samples and 8 to calibrate with have to do
+MOST_SECONDS = 600
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
     graph = read_onnx(path).graph
     shape = graph.shape(graph.of(Input)[0].name)
     few = int(np.prod(shape)) > LARGE
-    compared, count = (8, 24) if few else (SAMPLES, SAMPLES + CALIBRATION)
+    compared, count = (4, 12) if few else (SAMPLES, SAMPLES + CALIBRATION)
     random = np.random.default_rng(0)
     if shape == (1, 28, 28) and "mnist" in path.name.lower():
         from onnx2snn.training.data import load_images
