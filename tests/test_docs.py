@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 import shutil
 from importlib.resources import files
@@ -64,3 +66,11 @@ def test_ci_runs_the_readme_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert '-c constraints.txt -e ".[dev]"' in script
     assert script.rstrip().endswith("-m pytest")
+
+
+def test_the_table_of_real_models_is_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    made = importlib.import_module("real_models_table")
+    rows = made.table(json.loads(made.RESULT.read_text(encoding="utf-8")))
+    assert rows.count("\n") > 25
+    assert rows in made.PAGE.read_text(encoding="utf-8")
