@@ -76,7 +76,7 @@ def measure(model: Path, x: Array, y: Array) -> dict[str, Any]:
     ann, twins = 0, {"equal": 0, "counts": 0}
     for images, labels in zip(batches(x, BATCH), batches(y, BATCH), strict=True):
         expected = truth.of(images)
-        answers = expected.output.argmax(axis=1)
+        answers = expected.outputs[0].argmax(axis=1)
         ann += int((answers == labels).sum())
         runs = {}
         for key, simulator in simulators.items():

@@ -137,7 +137,7 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
         offset = 0 if whole is None else whole.min
         return images + np.float32(offset), compared, f"CIFAR-10 test images, {offset} to {offset + 255}"
     try:
-        encoders = [node.op for node in run_passes(graph, STAIRCASES).of(Encoder)]
+        encoders = [n.op for n in run_passes(graph, STAIRCASES).of(Encoder) if isinstance(n.op, Encoder)]
     except Onnx2SnnError:  # a float model, refused until it is calibrated
         encoders = []
     if path.parent.name.startswith("integer"):

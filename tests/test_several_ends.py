@@ -53,7 +53,8 @@ def test_the_graph_reads_as_onnx_runtime_runs_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 def test_converted_and_verified(tmp_path: Path, backend: str) -> None:
     path, data = two_ends(tmp_path / "m.onnx"), tmp_path / "x.npz"
-    np.savez(data, **samples(), y=np.zeros(6, np.int64))
+    given = samples()
+    np.savez(data, x=given["x"], numbers=given["numbers"], y=np.zeros(6, np.int64))
     assert command("convert", path, "-o", tmp_path / "net", "--backend", backend).code == 0
     found = command("verify", path, tmp_path / "net", "--data", data, "--json")
     assert found.code == 0, found.out
