@@ -32,13 +32,15 @@ def _row(name: str, row: dict[str, Any]) -> str:
         return f"| {name} | {_dialects(row)} | {_nodes(row)} | | {why} | | | | | | |\n"
     calibrated = " (calibrated)" if row["calibrated"] else ""
     whole = "yes" if row["proven_exact"] else "no"
+    head = (
+        f"| {name} | {_dialects(row)}{calibrated} | {_nodes(row)} | {row['steps']} | {whole}: {row['certificate']} | "
+    )
+    tail = f" | {row['seconds']} | {row['peak_mb']} |\n"
+    if "not_compared" in row:
+        return f"{head}not run: {row['not_compared']} | | |{tail}"
     agreement = "" if row["argmax_agreement"] is None else f"{row['argmax_agreement']:.1%}"
     differing = f"{row['differing']:,} of {row['counts']:,} ({row['largest_count_difference']})"
-    return (
-        f"| {name} | {_dialects(row)}{calibrated} | {_nodes(row)} | {row['steps']} | {whole}: {row['certificate']} | "
-        f"{row['samples']} | {agreement} | {differing} | {row['largest_output_error']:.2g} | {row['seconds']} | "
-        f"{row['peak_mb']} |\n"
-    )
+    return f"{head}{row['samples']} | {agreement} | {differing} | {row['largest_output_error']:.2g}{tail}"
 
 
 def _dialects(row: dict[str, Any]) -> str:
