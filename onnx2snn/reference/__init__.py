@@ -1,7 +1,7 @@
 """The living definition of every op in NumPy: float64, or exact integers; slow and clear."""
 
 from onnx2snn.reference import moves
-from onnx2snn.reference.drive import constant_nodes, cut, part
+from onnx2snn.reference.drive import carries_constant, constant_nodes, cut, part
 from onnx2snn.reference.feeding import feed, inputs_of, pack, sample_shape
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
@@ -17,6 +17,7 @@ __all__ = [
     "Run",
     "State",
     "apply",
+    "carries_constant",
     "constant_nodes",
     "counts_of",
     "cut",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnx2snn.ir import Graph
+from onnx2snn.ir import Graph, Op
 from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import Input, Neuron
+from onnx2snn.ir.ops import Affine, Conv, Dense, Input, Neuron
 
 
 def part(total: Array, step: int, steps: int) -> Array:
@@ -26,6 +26,13 @@ def part(total: Array, step: int, steps: int) -> Array:
 def cut(total: Array, steps: int) -> Array:
     """Integer division by `steps`, toward zero."""
     return np.sign(total) * (np.abs(total) // steps)
+
+
+def carries_constant(op: Op) -> bool:
+    """Whether a linear op adds a constant of its own: where it stands between neurons, in every tick."""
+    if isinstance(op, (Conv, Dense)):
+        return op.bias is not None
+    return isinstance(op, Affine) and op.shift is not None
 
 
 def constant_nodes(graph: Graph) -> frozenset[str]:

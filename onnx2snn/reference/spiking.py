@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx2snn.errors import GraphError, located
-from onnx2snn.ir import Graph, Node, Op
+from onnx2snn.ir import Graph, Node
 from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import Add, Affine, Concat, Conv, Dense, Input, MaxPool, Neuron, Readout
+from onnx2snn.ir.ops import Add, Concat, Input, MaxPool, Neuron, Readout
 from onnx2snn.reference import neurons
-from onnx2snn.reference.drive import constant_nodes, part
+from onnx2snn.reference.drive import carries_constant, constant_nodes, part
 from onnx2snn.reference.feeding import feed
 from onnx2snn.reference.functions import apply, exact
 from onnx2snn.reference.tail import tail_nodes
@@ -85,12 +85,6 @@ def run(graph: Graph, x: Array, steps: int, settle: int | None = None) -> Run:
     )
 
 
-def _carries_constant(op: Op) -> bool:
-    if isinstance(op, (Conv, Dense)):
-        return op.bias is not None
-    return isinstance(op, Affine) and op.shift is not None
-
-
 class _Network:
     def __init__(self, graph: Graph, x: Array, steps: int) -> None:
         self.graph, self.steps = graph, steps
@@ -115,7 +109,7 @@ class _Network:
             self.now[node.name] = apply(op, *(self.now[source] for source in node.inputs))
         elif isinstance(op, Neuron):
             self.states[node.name] = neurons.start(op, shape)
-        elif _carries_constant(op):
+        elif carries_constant(op):
             raise GraphError("a linear op between neurons carries a constant; pass collect-bias moves it")
 
     def tick(self, tick: int) -> bool:

@@ -8,7 +8,6 @@ from onnx2snn.analysis.widths import is_integer, narrowest, widths
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import (
     LINEAR,
-    Affine,
     AveragePool,
     Clip,
     Conv,
@@ -28,7 +27,7 @@ from onnx2snn.ir.ops import (
     Steps,
     Unary,
 )
-from onnx2snn.reference import constant_nodes, tail_nodes
+from onnx2snn.reference import carries_constant, constant_nodes, tail_nodes
 
 GraphRule = Callable[[Graph, int], Iterable[str]]  #: of a graph and the most ticks that it runs
 SPIKING: tuple[type[Op], ...] = (Input, Encoder, MaxPool, Neuron, Readout, *LINEAR)
@@ -61,13 +60,8 @@ def constants_at_neurons(graph: Graph, ticks: int) -> Iterable[str]:
     """No op between neurons adds a constant in every tick."""
     free = constant_nodes(graph) | tail_nodes(graph)
     for node in graph:
-        if node.name not in free and _shifts(node):
+        if node.name not in free and carries_constant(node.op):
             yield f"{node}: carries a constant between neurons; pass collect-bias moves it"
-
-
-def _shifts(node: Node) -> bool:
-    op = node.op
-    return (isinstance(op, (Conv, Dense)) and op.bias is not None) or (isinstance(op, Affine) and op.shift is not None)
 
 
 def whole_numbers_fit(graph: Graph, ticks: int) -> Iterable[str]:
