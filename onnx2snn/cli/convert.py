@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
     from onnx2snn.artifact import LayerRecord, Manifest
     from onnx2snn.flow.convert import Settle
-    from onnx2snn.ir import Array, Graph
+    from onnx2snn.ir import Graph
     from onnx2snn.passes import Pass
     from onnx2snn.passes.base import Observer
 
@@ -141,7 +141,7 @@ def command(
             passes=passes,
             most_levels=most_levels,
             drop_requantisation=drop_requantisation,
-            calibrate=None if calibrate is None else _samples(calibrate, model),
+            calibrate=calibrate,
             calibrate_steps=calibrate_steps,
             calibration=calibration,
             command=" ".join(["onnx2snn convert", model.name, *options]),
@@ -166,15 +166,6 @@ def _settle(text: str | None) -> Settle | None:
     if not text.isdigit():
         raise UsageError(f"--settle: a number of steps or auto expected, found {text!r}")
     return int(text)
-
-
-def _samples(path: Path, model: Path) -> Array:
-    from onnx2snn.flow.data import read_samples
-    from onnx2snn.frontends.onnx import read_onnx
-    from onnx2snn.reference import inputs_of
-
-    graph = read_onnx(model).graph
-    return read_samples(path, inputs_of(graph)).x
 
 
 def _observer(start: Graph, print_after_each: bool, explain: bool) -> Observer | None:

@@ -14,7 +14,7 @@ from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Sched
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
 from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
-from onnx2snn.flow.data import check_samples
+from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
 from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
@@ -227,7 +227,7 @@ def convert(
     most_levels: int = 0,
     calibrate_steps: int = 0,
     drop_requantisation: bool = False,
-    calibrate: Samples | None = None,
+    calibrate: Samples | Path | None = None,
     calibration: Calibration | None = None,
     command: str = "",
 ) -> Conversion:
@@ -235,8 +235,8 @@ def convert(
 
     model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation:
     see `Options`.
-    calibrate: samples (N, *input shape), or a function that gives batches of them anew at every call, to quantise
-    real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
+    calibrate: samples (N, *input shape), a data file, or a function that gives batches of them anew at every call, to
+    quantise real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
@@ -246,7 +246,9 @@ def convert(
         raise UsageError("calibration: samples to calibrate on expected, found none")
     path = Path(model)
     ann = read_onnx(path).graph
-    if calibrate is not None and not callable(calibrate):
+    if isinstance(calibrate, Path):
+        calibrate = read_samples(calibrate, inputs_of(ann)).x
+    elif calibrate is not None and not callable(calibrate):
         calibrate = check_samples(calibrate, inputs_of(ann))
     conversion = Conversion(ann, Source.of(path), options, chosen, calibrate, command)
     _ = conversion.calibrated  # what is wrong with samples shows here

@@ -24,8 +24,9 @@ class Executor(ABC):
 
     name: ClassVar[str]  #: as it is shown to users
 
-    def __init__(self, path: Path, tensors: tuple[str, ...] = ()) -> None:
-        proto = _opened(path)
+    def __init__(self, path: Path, tensors: tuple[str, ...] = (), proto: onnx.ModelProto | None = None) -> None:
+        """proto: what `path` holds, where it has been opened already; it is changed."""
+        proto = _opened(path) if proto is None else proto
         constants = {tensor.name for tensor in proto.graph.initializer}
         values = [value for value in proto.graph.input if value.name not in constants]
         self._kinds = {value.name: _kind(value) for value in values}
@@ -121,8 +122,9 @@ class OnnxReference(Executor):
 
 def executor(path: Path, tensors: tuple[str, ...] = ()) -> Executor:
     """ONNX Runtime, or onnx's reference evaluator where the model holds ops of QONNX."""
-    custom = any(node.domain == QONNX for node in _opened(path).graph.node)
-    return OnnxReference(path, tensors) if custom else OnnxRuntime(path, tensors)
+    proto = _opened(path)
+    custom = any(node.domain == QONNX for node in proto.graph.node)
+    return OnnxReference(path, tensors, proto) if custom else OnnxRuntime(path, tensors, proto)
 
 
 def _opened(path: Path) -> onnx.ModelProto:
