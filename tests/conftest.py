@@ -9,9 +9,10 @@ settings.register_profile(
     "onnx2snn",
     deadline=None,  # a busy machine is not a failure
     max_examples=40,
+    derandomize=True,  # one commit passes or fails always; --hypothesis-profile=thorough looks for more
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("onnx2snn"), max_examples=1000)
+settings.register_profile("thorough", settings.get_profile("onnx2snn"), max_examples=1000, derandomize=False)
 settings.load_profile("onnx2snn")
 
 

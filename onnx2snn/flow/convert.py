@@ -21,7 +21,6 @@ from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
 from onnx2snn.passes import (
     CODES,
     CoarsenStaircases,
-    CollectBias,
     DropRequantisation,
     LiftQuantisers,
     MapNeurons,
@@ -133,7 +132,7 @@ class Conversion:
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         code = self._code(backend) if mapping is None else _code_of(mapping)
         if code == "if" and self.options.passes is None and _has_negative_counts(reference):
-            staircases = _with(staircases, OffsetStaircases(), before=CollectBias)  # shifts are gathered there
+            staircases = _with(staircases, OffsetStaircases(), before=MoveMaxpool)  # shifts may keep a pool in place
             reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
         integer = self._integer(backend, reference)

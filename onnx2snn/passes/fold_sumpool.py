@@ -19,7 +19,8 @@ from onnx2snn.reference import apply
 class FoldSumpool(Rewrite):
     """Makes one synapse of a sum pool and the weighted op that alone reads it.
 
-    given:   SumPool -> Conv, or SumPool -> [Reshape] -> Dense; no padding in the pool, no overlap before a Conv
+    given:   SumPool -> Conv, or SumPool -> [Reshape] -> Dense; before a Conv no padding or overlap in the pool, and
+             no rows left over by it where the Conv pads: they would stand in the place of the zeros
     result:  Conv with each kernel entry spread over its window; Dense with each weight at every entry of its window
     """
 
@@ -44,6 +45,9 @@ def _into_conv(graph: Graph, node: Node, pool: SumPool, reader: Node, conv: Conv
     plain = pool.strides == pool.kernel and not any(pool.pads) and set(pool.dilations) == {1}
     if not plain or set(conv.dilations) != {1}:
         return "its windows overlap or have padding or dilation"
+    over = [size % kernel for size, kernel in zip(graph.shape(node.inputs[0])[1:], pool.kernel, strict=True)]
+    if any(left and pad for left, pad in zip(over, conv.pads[len(over) :], strict=True)):
+        return f"its windows leave rows or columns over, and {reader.name} pads behind them"
     weight = conv.weight
     for axis, size in enumerate(pool.kernel, start=2):
         weight = np.repeat(weight, size, axis=axis)

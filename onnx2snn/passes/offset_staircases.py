@@ -18,7 +18,7 @@ from onnx2snn.passes.placing import put
 class OffsetStaircases(Rewrite):
     """Counts from the lowest level up: n - lo instead of n.
 
-    given:   Staircase with lo < 0, before collect-bias
+    given:   Staircase with lo < 0, before move-maxpool, which minds the shifts, and collect-bias
     result:  Affine(shift = -lo scale) -> Staircase(0 ... hi - lo) -> Affine(shift = lo scale); collect-bias takes the
              shifts to the neurons, pixel by pixel where zero padding is. Such neurons fire at rest.
     Where lo is odd, halves that went to the even count go up: the parity of all counts has changed.
