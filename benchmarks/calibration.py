@@ -24,7 +24,9 @@ import onnx2snn
 from onnx2snn.analysis.calibration import METHODS, Method
 from onnx2snn.flow.calibrate import Calibration
 from onnx2snn.frontends.onnx import OnnxRuntime
-from onnx2snn.training.data import default_data, load_images
+from onnx2snn.training.data import arrays, default_data, load
+from onnx2snn.training.data.dataset import Options
+from onnx2snn.training.data.idx import read_mnist
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "calibration.json"
@@ -45,11 +47,13 @@ def train(name: str) -> None:
     torch.manual_seed(SEED)
     folder = RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
-    images, test = (load_images(default_data(ROOT) / name, part) for part in ("train", "t10k"))
+    parts = read_mnist(default_data(ROOT) / name, Options())
+    assert parts.test is not None
+    test_x, test_y = arrays(parts.test)
     model = network()
     start = time.perf_counter()
-    fit(model, images.x, images.y, Recipe(epochs=EPOCHS, seed=SEED), lambda epoch: print(name, "epoch", epoch))
-    print(name, "test accuracy", accuracy(predict(model, test.x), test.y), f"{time.perf_counter() - start:.0f} s")
+    fit(model, *arrays(parts.train), Recipe(epochs=EPOCHS, seed=SEED), lambda epoch: print(name, "epoch", epoch))
+    print(name, "test accuracy", accuracy(predict(model, test_x), test_y), f"{time.perf_counter() - start:.0f} s")
     torch.save(model.state_dict(), folder / "weights.pt")
     model.eval()
     example = (torch.zeros(2, 1, 28, 28),)
@@ -145,18 +149,19 @@ def spikingjelly(python: str, name: str, given: Array, x: Array, y: Array) -> di
 
 def measure(name: str, count: int, python: str | None, out: Path) -> None:
     """All rows of one data set, on the first `count` test images; written as they come, and not measured twice."""
-    data, model = default_data(ROOT) / name, RUNS / name / "model.onnx"
-    test, given = load_images(data, "t10k"), load_images(data, "train").split(CALIBRATION, SEED)[1].x
-    x, y = test.x[:count], test.y[:count]
+    data = load("mnist", default_data(ROOT) / name, seed=SEED, held_out=CALIBRATION)
+    model = RUNS / name / "model.onnx"
+    (test_x, test_y), (given, _) = arrays(data.test), arrays(data.validation)
+    x, y = test_x[:count], test_y[:count]
     ann = OnnxRuntime(model)
-    full = np.concatenate([ann.run(test.x[i : i + 500])[ann.output] for i in range(0, len(test), 500)])
+    full = np.concatenate([ann.run(test_x[i : i + 500])[ann.output] for i in range(0, len(test_x), 500)])
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
     known |= {"seed": SEED, "epochs": EPOCHS, "machine": f"{platform.machine()}, Python {platform.python_version()}"}
     found = known.setdefault(name, {"images": count, "rows": []})
     found |= {
         "command": " ".join(["python benchmarks/calibration.py", "--data-set", name, "--images", str(count)]),
         "ann_accuracy": right(full[:count], y),
-        "ann_accuracy_all_images": right(full, test.y),
+        "ann_accuracy_all_images": right(full, test_y),
         "calibration_images": len(given),
     }
     if python is not None and "spikingjelly" not in found:

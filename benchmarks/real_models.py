@@ -130,9 +130,9 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
     compared, count = (4, 12) if few else (SAMPLES, SAMPLES + CALIBRATION)
     random = np.random.default_rng(0)
     if shape == (1, 28, 28) and "mnist" in path.name.lower():
-        from onnx2snn.training.data import load_images
+        from onnx2snn.training.data import arrays, load
 
-        images = load_images(data / "mnist", "t10k").x[:count]
+        images, _ = arrays(load("mnist", data).test, count)
         raw = "Input3" in {node.origin.tensor for node in graph.of(Input)} or path.parent.name.startswith("integer")
         return images * np.float32(255 if raw else 1), compared, "MNIST test images"
     if sorted(shape) == [3, 32, 32]:

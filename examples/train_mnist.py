@@ -18,7 +18,6 @@ from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -34,7 +33,7 @@ from onnx2snn.training import (
     fit,
     predict,
 )
-from onnx2snn.training.data import default_data, load_images
+from onnx2snn.training.data import arrays, default_data, load, write_samples
 
 ROOT = Path(__file__).resolve().parents[1]
 POOLS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
@@ -75,27 +74,27 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     torch.manual_seed(args.seed)
-    train, watch = load_images(args.data / "mnist", "train").split(5000, args.seed)
+    data = load("mnist", args.data, seed=args.seed, held_out=5000)
+    watch_x, watch_y = arrays(data.validation)
     model = build(args.pool)
     recipe = Recipe(epochs=args.epochs, degrees=10, zoom=0.1, shift=2, seed=args.seed)
     started = time.perf_counter()
 
     def report(epoch: int) -> None:
-        right = accuracy(predict(model, watch.x), watch.y)
+        right = accuracy(predict(model, watch_x), watch_y)
         print(f"epoch {epoch:3}  validation {right:.2%}  {time.perf_counter() - started:.0f} s", flush=True)
 
-    fit(model, train.x, train.y, recipe, report)
+    fit(model, *arrays(data.train), recipe, report)
     seconds = time.perf_counter() - started
 
     path = args.out / "model.onnx"
     export_onnx(model, (1, 28, 28), path)
-    test = load_images(args.data / "mnist", "t10k")
-    np.savez_compressed(args.out / "test.npz", x=test.x, y=test.y)
-    parity = compare(model, path, test.x, test.y)
+    write_samples(args.out / "test.npz", data.test)
+    parity = compare(model, path, *arrays(data.test))
     print(f"test accuracy  {parity}")
     record = {
         "accuracy": {
-            "validation": accuracy(predict(model, watch.x), watch.y),
+            "validation": accuracy(predict(model, watch_x), watch_y),
             "test_torch": parity.torch,
             "test_onnx": parity.onnx,
         },

@@ -1,9 +1,7 @@
-"""Quantisers against LSQ's gradients written out, export against ONNX Runtime, reader against bad files."""
+"""Quantisers against LSQ's gradients written out, export against ONNX Runtime."""
 
 from __future__ import annotations
 
-import gzip
-import struct
 import subprocess
 import sys
 from collections import OrderedDict
@@ -20,7 +18,7 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra: pip
 
 from torch import Tensor, nn  # noqa: E402
 
-from onnx2snn.errors import DataError, UsageError  # noqa: E402
+from onnx2snn.errors import UsageError  # noqa: E402
 from onnx2snn.training import (  # noqa: E402
     ExportError,
     InputQuantiser,
@@ -35,7 +33,6 @@ from onnx2snn.training import (  # noqa: E402
     predict,
     run_onnx,
 )
-from onnx2snn.training.data import LARGEST, load_images, read_idx  # noqa: E402
 from onnx2snn.training.quantisers import LearnedStep  # noqa: E402
 
 SHAPE = (2, 9, 9)
@@ -311,44 +308,6 @@ def test_fit_learns_and_repeats() -> None:
     assert epochs == [1, 2, 3, 4]
     assert accuracy(first, y) > 0.95
     np.testing.assert_array_equal(first, second)
-
-
-def write_idx(path: Path, header: bytes, values: bytes) -> Path:
-    path.write_bytes(gzip.compress(header + values))
-    return path
-
-
-def header(*shape: int, kind: int = 8) -> bytes:
-    return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape)
-
-
-def test_images_are_read(tmp_path: Path) -> None:
-    write_idx(tmp_path / "train-images-idx3-ubyte.gz", header(2, 1, 3), bytes([0, 51, 255, 1, 2, 3]))
-    write_idx(tmp_path / "train-labels-idx1-ubyte.gz", header(2), bytes([7, 9]))
-    images = load_images(tmp_path, "train")
-    assert images.x.shape == (2, 1, 1, 3)
-    np.testing.assert_array_equal(images.x[0, 0, 0], np.array([0, 0.2, 1], np.float32))
-    assert images.y.tolist() == [7, 9]
-    rest, held_out = images.split(1, seed=0)
-    assert sorted([*rest.y, *held_out.y]) == [7, 9]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (gzip.compress(header(2, 2) + bytes(3), mtime=0), "expected 4 values, found 3"),
-        (gzip.compress(header(2, 2) + bytes(5), mtime=0), "expected 4 values, found more"),
-        (gzip.compress(header(LARGEST, 4), mtime=0), "expected at most"),
-        (gzip.compress(header(2, kind=13) + bytes(8), mtime=0), "IDX header"),
-        (gzip.compress(header(2, 2), mtime=0)[:-6], "gzipped IDX"),
-        (gzip.compress(b"\0", mtime=0), "gzipped IDX"),
-        (b"not gzip", "gzipped IDX"),
-    ],
-)
-def test_damaged_idx(content: bytes, message: str, tmp_path: Path) -> None:
-    (tmp_path / "x.gz").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_idx(tmp_path / "x.gz")
 
 
 def test_missing_torch_names_the_extra() -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
+
+from onnx2snn.training.data.augment import Warp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ def fit(model: nn.Module, x: np.ndarray, y: np.ndarray, recipe: Recipe, after_ep
     """
     images, labels = torch.from_numpy(x), torch.from_numpy(y)
     generator = torch.Generator().manual_seed(recipe.seed)
+    warp = Warp(degrees=recipe.degrees, zoom=recipe.zoom, shift=recipe.shift)
     per_epoch = len(images) // recipe.batch
     optimiser = _optimiser(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(recipe.epochs * per_epoch))
@@ -47,7 +50,7 @@ def fit(model: nn.Module, x: np.ndarray, y: np.ndarray, recipe: Recipe, after_ep
         model.train()
         order = torch.randperm(len(images), generator=generator)
         for picked in order[: per_epoch * recipe.batch].split(recipe.batch):
-            loss = functional.cross_entropy(model(warp(images[picked], recipe, generator)), labels[picked])
+            loss = functional.cross_entropy(model(warp(images[picked], generator)), labels[picked])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -65,20 +68,6 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def _warm_cosine(steps: int) -> Callable[[int], float]:
     warm = max(1, steps // 10)
     return lambda step: min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * step / steps)))
-
-
-def warp(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Each image turned, scaled and shifted at random within the recipe's bounds; bilinear, zeros outside."""
-    if not (recipe.degrees or recipe.zoom or recipe.shift):
-        return images
-    count, size = len(images), images.shape[-1]
-    turn, zoom, dx, dy = (torch.rand((4, count), generator=generator) * 2 - 1).unbind()
-    angle, scale = turn * math.radians(recipe.degrees), 1 + zoom * recipe.zoom
-    cosine, sine, unit = angle.cos() * scale, angle.sin() * scale, 2 * recipe.shift / size
-    rows = [cosine, -sine, dx * unit, sine, cosine, dy * unit]
-    theta = torch.stack(rows, 1).reshape(count, 2, 3)
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, align_corners=False)
 
 
 @torch.no_grad()
