@@ -22,6 +22,7 @@ from torch import nn
 from onnx2snn.training import (
     InputQuantiser,
     LearnedStepActivation,
+    LearnedStepWeight,
     QuantConv2d,
     QuantLinear,
     Recipe,
@@ -40,18 +41,18 @@ def build() -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
             input=InputQuantiser(1 / 16, bits=5, hi=16),
-            conv1=QuantConv2d(1, 8, 3, padding=1, bias=False),
+            conv1=QuantConv2d(1, 8, 3, padding=1, bias=False, quantiser=LearnedStepWeight(4, 8)),
             bn1=nn.BatchNorm2d(8),
             act1=LearnedStepActivation(4),
-            conv2=QuantConv2d(8, 16, 3, stride=2, padding=1, bias=False),
+            conv2=QuantConv2d(8, 16, 3, stride=2, padding=1, bias=False, quantiser=LearnedStepWeight(4, 16)),
             bn2=nn.BatchNorm2d(16),
             act2=LearnedStepActivation(4),
             pool=nn.AvgPool2d(2),
             flatten=nn.Flatten(),
-            fc1=QuantLinear(64, 32, bias=False),
+            fc1=QuantLinear(64, 32, bias=False, quantiser=LearnedStepWeight(4, 32)),
             bn3=nn.BatchNorm1d(32),
             act3=LearnedStepActivation(4),
-            fc2=QuantLinear(32, 10),
+            fc2=QuantLinear(32, 10, quantiser=LearnedStepWeight(4, 10)),
         )
     )
 
@@ -90,7 +91,8 @@ def main() -> None:
     path = args.out / "digits.onnx"
     export_onnx(model, (1, 8, 8), path)
     np.savez_compressed(args.out / "digits.npz", x=test[0], y=test[1])
-    print(f"test accuracy  {compare(model, path, *test)}")
+    x, y = test
+    print(f"test accuracy  {accuracy(predict(model, x), y):.2%}; {compare(model, path, x)}")
 
 
 if __name__ == "__main__":

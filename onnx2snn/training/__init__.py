@@ -9,13 +9,15 @@ except ModuleNotFoundError as error:
         "onnx2snn.training needs PyTorch: pip install 'onnx2snn[torch]' (import torch failed)"
     ) from error
 
-from onnx2snn.training.export import ExportError, export_onnx
+from onnx2snn.training.export import ExportError, Parity, compare, export_onnx, run_onnx
 from onnx2snn.training.fit import Recipe, accuracy, fit, predict
-from onnx2snn.training.modules import QuantConv2d, QuantLinear
-from onnx2snn.training.parity import Parity, compare, run_onnx
+from onnx2snn.training.layers import QuantConv2d, QuantLinear
 from onnx2snn.training.quantisers import InputQuantiser, LearnedStepActivation, LearnedStepWeight
+from onnx2snn.training.scheme import Scheme, scheme
+from onnx2snn.training.zoo import ARCHITECTURES, build
 
 __all__ = [
+    "ARCHITECTURES",
     "ExportError",
     "InputQuantiser",
     "LearnedStepActivation",
@@ -24,10 +26,13 @@ __all__ = [
     "QuantConv2d",
     "QuantLinear",
     "Recipe",
+    "Scheme",
     "accuracy",
+    "build",
     "compare",
     "export_onnx",
     "fit",
     "predict",
     "run_onnx",
+    "scheme",
 ]
