@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command import onnx2snn
+from data_files import cifar_values, write_cifar_binary
 
 ROOT = Path(__file__).parent.parent
 DEMO = Path(str(files("onnx2snn"))) / "demo"
@@ -31,13 +32,15 @@ def blocks(kind: str) -> list[tuple[str, str]]:
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(DEMO / "digits.onnx", tmp_path / "model.onnx")
     shutil.copy(DEMO / "digits.npz", tmp_path / "samples.npz")
+    write_cifar_binary(tmp_path / "data" / "cifar10" / "data_batch_1.bin", *cifar_values(20, 10, 0))
+    write_cifar_binary(tmp_path / "data" / "cifar10" / "test_batch.bin", *cifar_values(10, 10, 1))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize(("page", "program"), blocks("python"))
 def test_programs(page: str, program: str, workplace: Path) -> None:
-    if 'backend="torch"' in program:
+    if 'backend="torch"' in program or "onnx2snn.training" in program:
         pytest.importorskip("torch", reason="the torch extra is not installed")
     exec(compile(program, page, "exec"), {"__name__": "docs"})
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.errors import DataError, UnknownNameError, UsageError
+from onnx2snn.training.data.cifar import read_cifar10, read_cifar100
 from onnx2snn.training.data.dataset import DataSet, Images, Options, Parts
 from onnx2snn.training.data.idx import read_fashion, read_mnist
+from onnx2snn.training.data.image_folder import read_image_folder
+from onnx2snn.training.data.lfw import read_lfw
 from onnx2snn.training.data.splits import Split, draw, read_split, write_split
 
 
@@ -27,6 +30,10 @@ class Source:
 SOURCES: Mapping[str, Source] = {
     "mnist": Source(read_mnist, ("mnist", "MNIST/raw")),
     "fashion-mnist": Source(read_fashion, ("fashion_mnist", "fashion-mnist", "FashionMNIST/raw")),
+    "cifar10": Source(read_cifar10, ("cifar10", "cifar-10-batches-bin", "cifar-10-batches-py"), ("size", "test")),
+    "cifar100": Source(read_cifar100, ("cifar100", "cifar-100-binary", "cifar-100-python"), ("size", "test")),
+    "lfw": Source(read_lfw, ("lfw", "lfw_funneled", "lfw-deepfunneled"), ("size",)),
+    "image-folder": Source(read_image_folder, (), ("size",)),
 }
 NAMES = tuple(SOURCES)
 
