@@ -42,6 +42,18 @@ def test_fake_quantised_weights_come_back_as_codes(seed: int, out: int, many: in
     np.testing.assert_array_equal(op.weight.astype(np.float32) * op.scale.astype(np.float32)[:, None], weight)
 
 
+def test_ternary_channels_whose_scales_meet_by_chance_stay_ternary() -> None:
+    codes = np.array([[1, -1, 0] * 4, [0, 1, 1] * 4])
+    op = found(codes * np.array([[169], [123]]) * np.float32(0.0003))
+    np.testing.assert_array_equal(op.weight, codes)
+
+
+def test_one_scale_stays_one_where_many_channels_are_multiples_of_it() -> None:
+    codes = np.outer([7, 5, 4, 3, 6, 1], [1, -1, 0, 1, 1, 0, -1, -1])
+    op = found(codes * np.float32(0.013))
+    np.testing.assert_array_equal(op.weight, codes)
+
+
 @given(seeds, st.integers(1, 64), st.integers(1, 64))
 def test_random_weights_are_on_no_grid(seed: int, out: int, many: int) -> None:
     weight = np.random.default_rng(seed).normal(0, 0.3, (out, many)).astype(np.float32)

@@ -17,6 +17,7 @@ MOST_LEVELS = 512  #: different sizes of weights on a grid: one a code, or two w
 NEAR = 2.0**-21  #: of the largest weight: some roundings to float32, as 2 q - 1 and a folded factor make
 SAMPLE = 4096  #: weights whose levels are counted first
 ENOUGH = 40.0  #: bits of chance that a grid has to explain: random weights fit one by chance once in 2^40 layers
+CHOICE = 20.0  #: and that a grid for the tensor has to explain beyond coarser ones for the channels
 
 
 @final
@@ -27,7 +28,8 @@ class FindWeightGrids(Rewrite):
     given:   Conv or Dense with real weights
     result:  whole weights and a scale a channel, where all weights are whole numbers up to 2^15, or whole multiples up
              to 255 of one step for the tensor or for each channel. Ternary, fixed-point, LSQ, DoReFa and
-             powers-of-two weights (sums of them too) are, after constant folding.
+             powers-of-two weights (sums of them too) are, after constant folding. Where both would do, the step is
+             the tensor's, unless those of the channels are coarser and share it by chance.
     Each weight is its code times the scale to 2^-20 of the largest weight beside it. The scale is the float32 that
     gives back every weight as a float32 product, where one does; else the float64 of least squared error.
     Random weights stay: a grid has to explain so many of them that chance is excluded; what a channel of few weights
@@ -43,7 +45,7 @@ class FindWeightGrids(Rewrite):
         if op.scale is not None or op.weight.dtype.kind == "i" or not op.weight.any():
             return None
         rows = op.weight.reshape(len(op.weight), -1).astype(np.float64)
-        found = _whole(rows) or _grid(rows.reshape(1, -1)) or _grid(rows)
+        found = _whole(rows) or _grids(rows)
         if found is None:
             return None
         codes, scale = found
@@ -56,6 +58,20 @@ class FindWeightGrids(Rewrite):
 def _whole(rows: Array) -> tuple[Array, Array] | None:
     good = np.abs(rows).max() <= MOST_WHOLE and (rows == np.rint(rows)).all()
     return (rows, np.ones(1)) if good else None
+
+
+def _grids(rows: Array) -> tuple[Array, Array] | None:
+    """A grid for the tensor, or one for each channel where those are coarser and may share the tensor's by chance.
+
+    Of two channels' random steps, both are whole multiples up to 255 of a third step, to 2^-20, once in fifty times.
+    """
+    tensor = _grid(rows.reshape(1, -1))
+    if tensor is None:
+        return _grid(rows)
+    factors = np.gcd.reduce(tensor[0].reshape(rows.shape).astype(np.int64), axis=1)
+    finer = int(factors.max())
+    shared = finer == 1 or _evidence(int(np.count_nonzero(factors)), finer) >= CHOICE
+    return tensor if shared else _grid(rows) or tensor
 
 
 def _grid(rows: Array) -> tuple[Array, Array] | None:
