@@ -34,7 +34,7 @@ class MoveMaxpool(Rewrite):
         if not one_a_channel(stairs.op.scale, len(graph.shape(stairs.name))):
             return f"{stairs.name} has several scales within a channel"
         if varies_within_channels(graph, stairs.inputs[0]):
-            return f"{stairs.name} has a constant in front that zero padding makes vary within a channel"
+            return f"{stairs.name} has a constant in front that may vary within a channel"
         pool = graph.add(graph.fresh(f"{node.name}.before"), node.op, stairs.inputs, node.origin)
         moved = graph.add(graph.fresh(f"{stairs.name}.after"), stairs.op, [pool])
         graph.annotate(moved, replace(stairs.origin, tensor=node.origin.tensor))
