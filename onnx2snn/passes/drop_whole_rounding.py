@@ -51,7 +51,7 @@ class DropWholeRounding(Pass):
 
 
 def _drop(graph: Graph, node: Node) -> None:
-    if _rounds_before(graph, node) or not _clips_unrounded(graph, node):
+    if _rounds_before(graph, node) or not (_clips_before(graph, node) or _clips_unrounded(graph, node)):
         graph.remove(node.name, use=node.inputs[0])
     else:  # all that makes steps of a Clip; to the nearest, which no error of float64 moves
         graph.replace(node.name, Unary(function="round"))
@@ -63,6 +63,12 @@ def _rounds_before(graph: Graph, node: Node) -> bool:
     if isinstance(source.op, (Quantise, Staircase)) or _rounds(source.op):
         return True
     return isinstance(source.op, ELEMENTWISE) and _rounds_before(graph, source)
+
+
+def _clips_before(graph: Graph, node: Node) -> bool:
+    """Whether a value has been clipped since the last op that is not elementwise."""
+    source = graph[node.inputs[0]]
+    return isinstance(source.op, Clip) or (isinstance(source.op, ELEMENTWISE) and _clips_before(graph, source))
 
 
 def _clips_unrounded(graph: Graph, node: Node) -> bool:
