@@ -5,7 +5,7 @@ shrink to fewer layers. Two kinds of numbers:
 
 - dyadic: few-bit fractions of powers of two. Every sum and product is exact in float64, so a charge can lie
   exactly on a tie between two counts, and often does.
-- irregular: 53-bit scales, as training gives them. Ties then have probability zero.
+- irregular: 53-bit scales, as training gives them. Ties then have probability zero, but for a charge of zero.
 """
 
 from __future__ import annotations
@@ -220,7 +220,10 @@ class _Maker:
             self.put(Relu())
 
     def spelled(self, rounding: Literal["floor", "ceil"]) -> None:
-        """A quantiser as x / s, clip, add a constant, round, times s; s may differ from channel to channel."""
+        """A quantiser as x / s, clip, add a constant, round, times s; s may differ from channel to channel.
+
+        With irregular numbers no step is at zero: terms that cancel would come within rounding of one.
+        """
         count = self.shape[0] if self.draw(st.booleans()) else 1
         exact = 2.0 ** self.numbers.rng.integers(-4, 1, count)  # the reciprocal of no other number is
         scale = exact if self.numbers.dyadic else self.numbers.scales(count)
@@ -228,7 +231,8 @@ class _Maker:
         low, high = -float(self.draw(st.integers(0, 4))), float(self.draw(st.integers(1, 7)))
         self.put(Affine(scale=1 / scale))
         self.put(Clip(low=low, high=high))
-        self.put(Affine(shift=np.asarray(self.draw(st.sampled_from([0.0, 0.5, -0.25])))))
+        shifts = [0.0, 0.5, -0.25] if self.numbers.dyadic else [0.5, -0.25]
+        self.put(Affine(shift=np.asarray(self.draw(st.sampled_from(shifts)))))
         self.put(Unary(function=rounding))
         self.put(Affine(scale=scale))
 
