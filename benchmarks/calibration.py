@@ -25,8 +25,6 @@ from onnx2snn.analysis.calibration import METHODS, Method
 from onnx2snn.flow.calibrate import Calibration
 from onnx2snn.frontends.onnx import OnnxRuntime
 from onnx2snn.training.data import arrays, default_data, load
-from onnx2snn.training.data.dataset import Options
-from onnx2snn.training.data.idx import read_mnist
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "calibration.json"
@@ -42,18 +40,18 @@ def train(name: str) -> None:
     import torch
     from calibration_net import network
 
-    from onnx2snn.training.fit import Recipe, accuracy, fit, predict
+    from onnx2snn.training import Recipe
+    from onnx2snn.training.fit import How, fit
 
     torch.manual_seed(SEED)
     folder = RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
-    parts = read_mnist(default_data(ROOT) / name, Options())
-    assert parts.test is not None
-    test_x, test_y = arrays(parts.test)
+    data = load(name.replace("_", "-"), default_data(ROOT), seed=SEED)
     model = network()
-    start = time.perf_counter()
-    fit(model, *arrays(parts.train), Recipe(epochs=EPOCHS, seed=SEED), lambda epoch: print(name, "epoch", epoch))
-    print(name, "test accuracy", accuracy(predict(model, test_x), test_y), f"{time.perf_counter() - start:.0f} s")
+    recipe = Recipe(epochs=EPOCHS, warmup=0.1, augment=False)
+    how = How(after_epoch=lambda run: print(name, "epoch", run.epochs))
+    run = fit(model, data, recipe, folder, seed=SEED, resume=True, how=how)
+    print(name, "test accuracy", run.test, f"{run.seconds:.0f} s")
     torch.save(model.state_dict(), folder / "weights.pt")
     model.eval()
     example = (torch.zeros(2, 1, 28, 28),)

@@ -11,6 +11,7 @@ from torch import nn  # noqa: E402
 from onnx2snn.errors import UnknownNameError, UsageError  # noqa: E402
 from onnx2snn.training import ARCHITECTURES, QuantConv2d, QuantLinear, build, scheme  # noqa: E402
 from onnx2snn.training.quantisers import MaxAbsWeight, NormalisedWeight, RateNorm  # noqa: E402
+from onnx2snn.training.runs import RunError  # noqa: E402
 from onnx2snn.training.scheme import SCHEMES  # noqa: E402
 from onnx2snn.training.starting import start_from  # noqa: E402
 
@@ -77,29 +78,29 @@ def test_a_precision_starts_from_the_one_before() -> None:
     shape = (1, 18, 18)
     wide = build("rnl-cnn", scheme("fast-snn", 32), shape, 4)
     four = build("rnl-cnn", scheme("fast-snn", 4), shape, 4)
-    start_from(four, wide.state_dict())
+    start_from(four, wide)
     assert torch.equal(four.get_parameter("conv2.conv.weight"), wide.get_parameter("conv2.conv.weight"))
     with torch.no_grad():
         four.get_parameter("conv1.act.clip").fill_(1.25)
         four.get_parameter("conv2.conv.quantiser.clip").fill_(1.5)
     three = build("rnl-cnn", scheme("fast-snn", 3), shape, 4)
-    start_from(three, four.state_dict())
+    start_from(three, four)
     assert three.get_parameter("conv1.act.clip").item() == 1.25
     assert three.get_parameter("conv2.conv.quantiser.clip").item() == 1.5
     learned = build("rnl-cnn", scheme("lsq", 4), shape, 4)
     learned(torch.rand(4, *shape))
     again = build("rnl-cnn", scheme("lsq", 2), shape, 4)
-    start_from(again, learned.state_dict())
+    start_from(again, learned)
     assert not again.get_buffer("conv1.act.started").item()
 
 
 def test_another_network_is_no_start() -> None:
     lenet, other = (build(arch, scheme("float"), (1, 28, 28), 10) for arch in ("lenet", "rnl-cnn"))
-    with pytest.raises(UsageError, match=r"same architecture expected; missing conv4.*not known"):
-        start_from(lenet, other.state_dict())
+    with pytest.raises(RunError, match=r"conv4.* expected, found none"):
+        start_from(lenet, other)
     wider = build("rnl-cnn", scheme("float"), (1, 30, 30), 10)
-    with pytest.raises(UsageError, match=r"out\.weight: shape \(10, 512\) expected, found \(10, 288\)"):
-        start_from(wider, other.state_dict())
+    with pytest.raises(RunError, match=r"out\.weight: shape \(10, 512\) expected, found \(10, 288\)"):
+        start_from(wider, other)
 
 
 def test_rate_norm_networks_have_rates_for_activations() -> None:

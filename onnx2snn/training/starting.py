@@ -1,46 +1,50 @@
-"""A network that starts from another one's weights: the next precision, or the next stage."""
+"""Starting a network from a trained one of another precision or method."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from torch import nn
 
-from torch import Tensor, nn
+from onnx2snn.errors import located
+from onnx2snn.training.quantisers import RateNorm
+from onnx2snn.training.quantisers.base import Quantiser
+from onnx2snn.training.runs import RunError, check_shapes
 
-from onnx2snn.errors import UsageError
-from onnx2snn.training.quantisers import Quantiser, RateNorm
+QUANTISERS = (Quantiser, RateNorm)
 
 
-def start_from(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads `state`, the state dict of a network of the same architecture, into `model` in place.
+def quantiser_tensors(network: nn.Module) -> dict[str, nn.Module]:
+    """The names of all tensors that belong to quantisers, with the quantiser of each."""
+    found = [(path, module) for path, module in network.named_modules() if isinstance(module, QUANTISERS)]
+    return {f"{path}.{key}" if path else key: module for path, module in found for key in module.state_dict()}
 
-    Only quantisers may differ: those whose parameters mean the same at every precision carry them over, the others
-    start anew, and what `model` has no place for is left out. Raises `UsageError` naming the keys for anything else.
+
+def start_from(network: nn.Module, trained: nn.Module, *, same: bool = False, name: str = "the run") -> None:
+    """Copies the tensors of `trained` into `network`, by name.
+
+    The two may differ in quantisers: what one has and the other has not stays as it is or is left out, and what both
+    have is copied where it means the same, which is where the quantiser `carries` over or the method and precision are
+    the `same`. Raises `RunError`, naming the tensors, where anything else is missing, left over or of another shape.
     """
-    own = model.state_dict()
-    fresh = _prefixes(model, carried=False)
-    quantisers = (*fresh, *_prefixes(model, carried=True))
-    taken = {key: value for key, value in state.items() if key in own and not key.startswith(fresh)}
-    missing = sorted(key for key in own if key not in taken and not key.startswith(quantisers))
-    unknown = sorted(key for key in state if key not in own and not _of_quantiser(key))
-    if missing or unknown:
-        found = f"missing {_list(missing)}, not known here {_list(unknown)}"
-        raise UsageError(f"start: the same architecture expected; {found}")
-    for key, value in taken.items():
-        if value.shape != own[key].shape:
-            raise UsageError(f"start: {key}: shape {tuple(own[key].shape)} expected, found {tuple(value.shape)}")
-    model.load_state_dict({**own, **taken})
+    wanted, given = network.state_dict(), trained.state_dict()
+    ours, theirs = quantiser_tensors(network), quantiser_tensors(trained)
+    with located(f"starting from {name}"):
+        if missing := [key for key in wanted if key not in given and key not in ours]:
+            raise RunError(f"{_some(missing)} expected, found none")
+        if left := [key for key in given if key not in wanted and key not in theirs]:
+            raise RunError(f"{_some(left)} found, which the network does not have")
+        taken = {
+            key: tensor
+            for key, tensor in given.items()
+            if key in wanted and (key not in ours or same or _carries(ours[key], theirs.get(key)))
+        }
+        check_shapes(wanted, taken)
+    network.load_state_dict({**wanted, **taken})
 
 
-def _prefixes(model: nn.Module, carried: bool) -> tuple[str, ...]:
-    kinds = (Quantiser, RateNorm)
-    found = [(name, module) for name, module in model.named_modules() if isinstance(module, kinds)]
-    return tuple(f"{name}." for name, module in found if carried == (isinstance(module, Quantiser) and module.carries))
+def _carries(ours: nn.Module, theirs: nn.Module | None) -> bool:
+    return type(ours) is type(theirs) and getattr(ours, "carries", True)
 
 
-def _of_quantiser(key: str) -> bool:
-    """Whether a key that this network lacks belongs to a quantiser of the other one."""
-    return ".quantiser." in key or key.rsplit(".", 2)[-2] in ("act", "input")
-
-
-def _list(keys: list[str]) -> str:
-    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "") if keys else "nothing"
+def _some(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
