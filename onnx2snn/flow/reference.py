@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +58,3 @@ def exact_counts(reference: Graph, x: Array) -> dict[str, Array]:
     values = evaluate(reference, x)
     stairs = [(node.name, node.op) for node in reference.of(Staircase) if isinstance(node.op, Staircase)]
     return {name: np.rint(values[name] / op.scale).astype(np.int64) for name, op in stairs}
-
-
-def batches(x: Array, size: int) -> Iterator[Array]:
-    """Consecutive pieces of at most `size` samples."""
-    return (x[start : start + size] for start in range(0, len(x), size))

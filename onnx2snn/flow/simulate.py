@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.errors import DataError
+from onnx2snn.flow.batches import batch_size, batches
 from onnx2snn.flow.data import Samples, check_results, read_samples, write_results
-from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.ir import Array
+from onnx2snn.flow.opening import open_artifact
+from onnx2snn.ir import Array, Graph
 from onnx2snn.reference import Run, joined
 
-BATCH = 256
 Progress = Callable[[int, int], None]  #: samples done, samples in all
 
 
@@ -54,15 +54,17 @@ def simulate(
     if save is not None:
         check_results(Path(save), ("output", "steps"))
     artifact = open_artifact(Path(folder))
-    simulator = artifact.simulator()
+    graph, simulator = artifact.graph(), artifact.simulator()
     samples = read_samples(Path(data), artifact.manifest.inputs)
     runs: list[Run] = []
-    for start in range(0, len(samples.x), BATCH):
-        runs.append(_light(simulator.run(samples.x[start : start + BATCH])))
+    done = 0
+    for x in batches(samples.x, batch_size(graph)):
+        runs.append(_light(simulator.run(x)))
+        done += len(x)
         if progress is not None:
-            progress(min(start + BATCH, len(samples.x)), len(samples.x))
+            progress(done, len(samples.x))
     run = joined(runs)
-    summary = _summary(artifact, samples, run)
+    summary = _summary(graph, artifact.manifest.steps, samples, run)
     if save is not None:
         others = {f"output{i}": y.astype(np.float32) for i, y in enumerate(run.outputs) if i}
         write_results(Path(save), output=run.output.astype(np.float32), steps=np.asarray(run.steps), **others)
@@ -74,15 +76,15 @@ def _light(run: Run) -> Run:
     return replace(run, counts={})
 
 
-def _summary(artifact: Artifact, samples: Samples, run: Run) -> Simulation:
-    graph, count = artifact.graph(), len(samples.x)
+def _summary(graph: Graph, inject_steps: int, samples: Samples, run: Run) -> Simulation:
+    count = len(samples.x)
     layers = tuple(
         LayerActivity(name, neurons, spikes, spikes / (neurons * count * run.steps))
         for name, spikes in run.spikes.items()
         for neurons in [int(np.prod(graph.shape(name)))]
     )
     accuracy = None if samples.y is None else accuracy_of(run.output, samples.y)
-    return Simulation(count, run.steps, artifact.manifest.steps, accuracy, layers, run.output)
+    return Simulation(count, run.steps, inject_steps, accuracy, layers, run.output)
 
 
 def accuracy_of(output: Array, labels: Array) -> float:

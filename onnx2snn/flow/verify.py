@@ -11,11 +11,12 @@ import numpy as np
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import Network, Source, check_files
 from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError
+from onnx2snn.flow.batches import batch_size, batches
 from onnx2snn.flow.calibrate import was_calibrated
 from onnx2snn.flow.data import Samples, read_samples
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.reference import OnnxTruth, Truth, batches, exact_counts
-from onnx2snn.flow.simulate import BATCH, Progress
+from onnx2snn.flow.reference import OnnxTruth, Truth, exact_counts
+from onnx2snn.flow.simulate import Progress
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import Neuron, Staircase
@@ -167,11 +168,12 @@ def _measure(
 
     manifest = artifact.manifest
     truth = OnnxTruth(model, reference, own_counts or was_calibrated(manifest.staircase_passes))
-    alone = NumpySimulator(artifact.graph(), manifest.steps, manifest.schedule.settle)
-    tally = _Tally(reference, artifact.graph(), manifest.steps)
+    graph = artifact.graph()
+    alone = NumpySimulator(graph, manifest.steps, manifest.schedule.settle)
+    tally = _Tally(reference, graph, manifest.steps)
     tally.parity.calibrated, tally.parity.executor = truth.calibrated, truth.session.name
     simulator = artifact.simulator()
-    for x in batches(samples.x, BATCH):
+    for x in batches(samples.x, batch_size(graph)):
         expected = truth.of(x)
         run = simulator.run(x)
         found, wanted = ([y.shape for y in outputs] for outputs in (run.outputs, expected.outputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -43,17 +44,13 @@ def _times(x: Array, factor: Array | None, channel_axis: int) -> Array:
 
 @KERNELS.rule(Conv)
 def _conv(op: Conv, x: Array) -> Array:
-    rank = len(op.kernel)
+    """One matrix product for each sample and group: weights times windows as columns."""
+    rank, batch = len(op.kernel), len(x)
     seen = windows(x, op.kernel, op.strides, op.pads, op.dilations)
-    batch, size = len(x), seen.shape[2 : 2 + rank]
-    inside, out = op.weight.shape[1], len(op.weight) // op.groups
-    result = np.empty((batch, len(op.weight), *size), x.dtype)
-    for group in range(op.groups):
-        part = seen[:, group * inside : (group + 1) * inside]
-        rows = np.moveaxis(part, 1, 1 + rank).reshape(batch * int(np.prod(size)), -1)
-        weight = op.weight[group * out : (group + 1) * out].reshape(out, -1).astype(x.dtype)
-        result[:, group * out : (group + 1) * out] = np.moveaxis((rows @ weight.T).reshape(batch, *size, out), -1, 1)
-    result = _times(result, op.scale, 1)
+    size = seen.shape[2 : 2 + rank]
+    columns = np.moveaxis(seen, range(2, 2 + rank), range(-rank, 0)).reshape(batch, op.groups, -1, prod(size))
+    weight = op.weight.reshape(op.groups, len(op.weight) // op.groups, -1).astype(x.dtype)
+    result = _times((weight @ columns).reshape(batch, len(op.weight), *size), op.scale, 1)
     return result if op.bias is None else result + op.bias.astype(x.dtype).reshape(-1, *(1,) * rank)
 
 

@@ -1,4 +1,4 @@
-"""A whole neuron population over all its steps."""
+"""A neuron population over its steps, a block of them at a time."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnx2snn.ir import Array
+from onnx2snn.ir import Array, Shape
 from onnx2snn.ir.ops import IF, STBIF, Neuron, SignedIF
 from onnx2snn.table import Table
 
 FIRE: Table[Callable[..., Array]] = Table("the neurons of the NumPy simulator")
 
 
-@dataclass(frozen=True)
-class Firing:
-    """train: spikes int8 (ticks, batch, *features).  counts: net spikes, int64.  spikes: of either sign."""
-
-    train: Array
-    counts: Array
-    spikes: int
-
-
 @dataclass
 class Parameters:
-    """The neuron's numbers in the type that it is simulated in, and its net counts so far."""
+    """The neurons' thresholds in the type that they are simulated in, and their net counts so far."""
 
     theta: Array
     n: Array
 
 
-def fire(
-    op: Neuron,
-    kind: np.dtype[np.generic],
-    drive: Callable[[int], Array | None],
-    shape: tuple[int, ...],
-    least: int,
-    most: int,
-    start: Array | None = None,
-) -> Firing:
-    """Runs a population until it is silent, at least `least` and at most `most` ticks.
+class Population:
+    """Neurons of `shape` (batch, *features) and what they carry from one block of ticks to the next.
 
-    drive(tick) is what arrives, shift and bias included, or None for nothing.  start: membranes (batch, *features) in
-    place of v0.
+    most: ticks that they run at most.  start: membranes (batch, *features) in place of v0.
+    counts: net spikes so far, int64.  spikes: of either sign.  last: ticks until the last of them.
     """
-    v = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind)
-    tracer = np.int16 if most <= np.iinfo(np.int16).max else np.int32  # at most one spike a tick
-    state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, tracer))
-    train: list[Array] = []
-    spikes = 0
-    for tick in range(most):
-        current = drive(tick)
-        if current is not None:
-            v += current
-        spike = FIRE[type(op)](op, state, v)
-        fired = int(np.count_nonzero(spike))
-        if not fired and tick >= least:
-            break
-        if fired:
-            v -= state.theta * spike
-            state.n += spike
-            spikes += fired
-        train.append(spike)
-    stacked = np.stack(train) if train else np.zeros((0, *shape), np.int8)
-    return Firing(stacked, state.n.astype(np.int64), spikes)
+
+    def __init__(
+        self, op: Neuron, kind: np.dtype[np.generic], shape: Shape, most: int, start: Array | None = None
+    ) -> None:
+        self.op, self.shape = op, shape
+        self.v: Array = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind)
+        tracer = np.int16 if most <= np.iinfo(np.int16).max else np.int32  # at most one spike a tick
+        self.state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, tracer))
+        self.spikes, self.last = 0, 0
+
+    @property
+    def counts(self) -> Array:
+        """Net spikes so far, int64 (batch, *features)."""
+        return self.state.n.astype(np.int64)
+
+    def advance(self, drive: Callable[[int], Array | None], first: int, stop: int, least: int) -> Array:
+        """Runs ticks `first` to `stop`, not those after a silent one from tick `least` on; returns the spikes.
+
+        drive(tick) is what arrives, shift and bias included, or None for nothing. The spikes are int8 (ticks, batch,
+        *features): fewer ticks than asked for say that the population is silent for good once nothing arrives.
+        """
+        train: list[Array] = []
+        for tick in range(first, stop):
+            current = drive(tick)
+            if current is not None:
+                self.v += current
+            spike = FIRE[type(self.op)](self.op, self.state, self.v)
+            fired = int(np.count_nonzero(spike))
+            if not fired and tick >= least:
+                break
+            if fired:
+                self.v -= self.state.theta * spike
+                self.state.n += spike
+                self.spikes += fired
+                self.last = tick + 1
+            train.append(spike)
+        return np.stack(train) if train else np.zeros((0, *self.shape), np.int8)
 
 
 @FIRE.rule(IF)
