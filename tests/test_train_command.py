@@ -102,6 +102,23 @@ def test_what_is_refused(stages: tuple[Path, Result], images: Path, tmp_path: Pa
     assert read_record(out / "4-bit").finished
 
 
+def test_an_interrupted_command_says_how_to_go_on(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onnx2snn.training.fit.keep_best import KeepBest
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeepBest, "on_train_epoch_end", stop)
+        result = train(images, "-o", tmp_path / "run")
+    assert result.code == 130
+    assert result.err.strip().endswith("--resume goes on from the last whole epoch")
+    assert not read_record(tmp_path / "run").finished
+    assert train(images, "-o", tmp_path / "run", "--resume").code == 0
+
+
 # ---------------------------------------------------------------- export
 
 

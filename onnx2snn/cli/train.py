@@ -123,7 +123,13 @@ def command(
         command=shlex.join(["onnx2snn", *sys.argv[1:]]),
     )
     how = How(device=cast("Device", device), workers=workers, progress=sys.stderr.isatty())
-    runs = train(job, how)
+    try:
+        runs = train(job, how)
+    except KeyboardInterrupt:
+        print(
+            "onnx2snn: interrupted; the same command with --resume goes on from the last whole epoch", file=sys.stderr
+        )
+        raise
     if int(os.environ.get("RANK", "0")) == 0:
         _report(out, runs, [job.folder(one) for one in job.bits], as_json)
 
