@@ -16,7 +16,7 @@ import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
 from onnx2snn.analysis.follow import Follower, Link
-from onnx2snn.analysis.lattice import TAIL, Lattice, Places, lattices
+from onnx2snn.analysis.lattice import TAIL, Lattice, Place, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
 from onnx2snn.analysis.rows import distinct
 from onnx2snn.ir import Array, Graph, Node, same
@@ -35,6 +35,7 @@ class Verdict:
     bound: the largest count error that the op itself can add, given exact input.
     accumulator_bits: width of a signed register that its membrane (or sum) can never overflow; 0 where none is kept.
     tail: whether it stands behind the readout, where nothing spikes.
+    counts: least and greatest count of the staircase that a population stands for.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Verdict:
     accumulator_bits: int = 0
     reason: str = ""
     tail: bool = False
+    counts: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class _Judge:
         return self._linear(node)
 
     def _linear(self, node: Node) -> Verdict:
-        base = Verdict(node.name, node.op.name, "exact", accumulator_bits=self._bits(self.ranges[node.name]))
+        base = Verdict(node.name, node.op.name, "exact", accumulator_bits=sum_bits(self.ranges[node.name]))
         link = self.links[node.name]
         if isinstance(node.op, Input):
             return base
@@ -163,9 +165,12 @@ class _Judge:
         link = self.links[node.inputs[0]]
         if not isinstance(stairs, Staircase):
             return replace(base, reason="the model has no staircase of this name")
+        model = self.coarse.get(node.name, stairs)
+        bound = farthest(op, (model.lo, model.hi), self.steps, self.ticks)
+        base = replace(base, counts=(model.lo, model.hi), bound=bound)
         if not op.integer:
             return replace(base, exactness="analog", reason=REAL)
-        base = replace(base, accumulator_bits=self._membrane_bits(node, op))
+        base = replace(base, accumulator_bits=membrane_bits(op, self.ranges[node.inputs[0]], self.ticks))
         if link.analog:
             return replace(base, exactness="analog", reason=link.broken)
         if link.broken:
@@ -176,8 +181,7 @@ class _Judge:
         found = replace(base, **compared)
         if node.name in self.coarse:
             levels = self.coarse[node.name].levels
-            span = max(levels, -(-_span(op, self.ticks) * levels // self.steps))
-            return replace(found, bound=span, reason=f"{self.steps} steps cannot tell {levels} levels apart")
+            return replace(found, bound=base.bound, reason=f"{self.steps} steps cannot tell {levels} levels apart")
         return self._judged(found, op, stairs, first=link.constant and stairs.hi == self.steps == self.ticks)
 
     def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
@@ -265,21 +269,38 @@ class _Judge:
             return self.unrest if covered else "its range is not the staircase's"
         return f"code {op.code} depends on when spikes arrive and has no upper bound"
 
-    def _membrane_bits(self, node: Node, op: Neuron) -> int:
-        """Bits for every membrane value on the way: all charge, the bias, and what spikes take off."""
-        place = self.ranges[node.inputs[0]]
-        if not isinstance(place, Lattice):
-            return 0
-        low, high = op.range
-        spikes = max(-low, self.ticks if high is None else high)
-        charge = np.maximum(np.abs(place.low), np.abs(place.high)).astype(object) * (1 << op.shift)
-        total = charge + np.abs(op.v0) + np.abs(op.bias) + op.theta * (spikes + 1)
-        return int(np.max(total)).bit_length() + 1
 
-    def _bits(self, place: object) -> int:
-        if not isinstance(place, Lattice):
-            return 0
-        return int(max(np.abs(place.low).max(initial=0), np.abs(place.high).max(initial=0))).bit_length() + 1
+def farthest(op: Neuron, counts: tuple[int, int], steps: int, ticks: int) -> int:
+    """The largest error that a population can make, in levels of its staircase, whose counts these are.
+
+    A spike of a neuron without upper bound stands for several levels where there are fewer steps than levels.
+    """
+    low, high = counts
+    span = _span(op, ticks)
+    if op.range[1] is None and high > steps:
+        span = -(-span * (high - low) // steps)
+    return max(high - low, span)
+
+
+def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
+    """Bits for every membrane value on the way: all charge, the bias, and what spikes take off; 0: not known.
+
+    place: of what the neuron reads.
+    """
+    if not isinstance(place, Lattice):
+        return 0
+    low, high = op.range
+    spikes = max(-low, ticks if high is None else high)
+    charge = np.maximum(np.abs(place.low), np.abs(place.high)).astype(object) * (1 << op.shift)
+    total = charge + np.abs(op.v0) + np.abs(op.bias) + op.theta * (spikes + 1)
+    return int(np.max(total)).bit_length() + 1
+
+
+def sum_bits(place: Place) -> int:
+    """Bits of a signed register for the running sum of a node; 0 where it is real-valued."""
+    if not isinstance(place, Lattice):
+        return 0
+    return int(max(np.abs(place.low).max(initial=0), np.abs(place.high).max(initial=0))).bit_length() + 1
 
 
 def _before_encoders(reference: Graph, graph: Graph) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from onnx2snn.artifact.fine_tuning import FineTuning
 from onnx2snn.artifact.network import Schedule
 
 SCHEMA_VERSION = 1
@@ -25,7 +26,10 @@ class ModelRecord(_Record):
 
 
 class LayerRecord(_Record):
-    """One op of the spiking graph and how far it is proven to equal the quantised network's."""
+    """One op of the spiking graph and how far it is proven to equal the quantised network's.
+
+    counts: least and greatest count of the staircase that a population stands for.
+    """
 
     name: str
     op: str
@@ -37,6 +41,7 @@ class LayerRecord(_Record):
     bound: int
     accumulator_bits: int
     reason: str
+    counts: tuple[int, int] | None = None
 
 
 class Manifest(_Record):
@@ -61,6 +66,7 @@ class Manifest(_Record):
     neuron_passes: str
     layers: tuple[LayerRecord, ...]
     approximations: tuple[str, ...]
+    fine_tuning: FineTuning | None = None
     notes: tuple[str, ...]
     command: str
     files: dict[str, str]  #: name of each other file of the artifact and its sha256

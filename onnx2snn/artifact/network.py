@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onnx2snn.analysis.certificate import Certificate
+from onnx2snn.artifact.fine_tuning import FineTuning
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Encoder, Input, Neuron
 from onnx2snn.reference import inputs_of, sample_shape
@@ -43,6 +44,7 @@ class Network:
     """A spiking graph with its schedule, its certificate and where it came from.
 
     staircase_passes and neuron_passes: the text of the recipes, so that verification can follow them again.
+    fine_tuning: what was changed after them, if anything was.
     """
 
     graph: Graph
@@ -55,6 +57,7 @@ class Network:
     certificate: Certificate
     command: str = ""
     notes: tuple[str, ...] = field(default=())
+    fine_tuning: FineTuning | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

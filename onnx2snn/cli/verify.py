@@ -44,6 +44,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
         "certificate": {
             "exact": certificate.exact,
             "calibrated": found.calibrated,
+            "fine_tuned": found.fine_tuning is not None,
             "breakpoints": certificate.breakpoints,
             "proven": certificate.proven,
             "layers": certificate.verdicts,
@@ -85,6 +86,10 @@ def _verdict(found: Verification) -> str:
         return f"equal to the {network} in every count, for every input"
     if found.certificate.proven_as_staircases:
         return f"equal in every count to the {network}, as approximated below"
+    if found.fine_tuning is not None:
+        return (
+            f"fine-tuned after conversion: its weights are no longer the {network}'s, and it is not proven equal to it"
+        )
     return f"not proven equal to the {network} as a whole"
 
 

@@ -286,6 +286,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         neuron_passes=network.neuron_passes,
         layers=layer_records(graph, network.certificate),
         approximations=network.certificate.approximations,
+        fine_tuning=network.fine_tuning,
         notes=network.notes,
         command=network.command,
         files={},
@@ -306,6 +307,7 @@ def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, 
             bound=v.bound,
             accumulator_bits=v.accumulator_bits,
             reason=v.reason,
+            counts=v.counts,
         )
         for v in certificate.verdicts
     )

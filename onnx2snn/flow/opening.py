@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnx2snn.artifact import Manifest, check_files, read_manifest
+from onnx2snn.analysis.certificate import Certificate
+from onnx2snn.artifact import FineTuning, Manifest, Network, Source, check_files, read_manifest
 from onnx2snn.backends.base import Backend, Simulator
 from onnx2snn.errors import ArtifactError
 from onnx2snn.ir import Graph, load_graph
@@ -23,6 +24,23 @@ class Artifact:
     def graph(self) -> Graph:
         """The spiking graph in it."""
         return load_graph(self.folder)
+
+    def network(self, graph: Graph, certificate: Certificate, fine_tuning: FineTuning | None = None) -> Network:
+        """The network in it, or one made of it, with what is proven of that."""
+        manifest = self.manifest
+        return Network(
+            graph=graph,
+            schedule=manifest.schedule,
+            code=manifest.code,
+            integer=manifest.arithmetic == "integer",
+            source=Source(manifest.model.file, manifest.model.sha256),
+            staircase_passes=manifest.staircase_passes,
+            neuron_passes=manifest.neuron_passes,
+            certificate=certificate,
+            command=manifest.command,
+            notes=manifest.notes,
+            fine_tuning=fine_tuning or manifest.fine_tuning,
+        )
 
     def simulator(self) -> Simulator:
         """What runs it."""

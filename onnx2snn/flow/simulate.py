@@ -91,6 +91,11 @@ def accuracy_of(output: Array, labels: Array) -> float:
     """Share of samples whose largest output is the label's."""
     if output.ndim != 2:
         raise DataError(f"y: labels go with an output (N, classes), found {output.shape}")
-    if labels.min() < 0 or labels.max() >= output.shape[1]:
-        raise DataError(f"y: labels 0 to {output.shape[1] - 1} expected, found {labels.min()} to {labels.max()}")
+    check_labels(labels, output.shape[1])
     return float((output.argmax(axis=1) == labels).mean())
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Raises `DataError` for labels that are none of so many classes."""
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"y: labels 0 to {classes - 1} expected, found {labels.min()} to {labels.max()}")

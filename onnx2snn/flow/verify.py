@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.analysis.certificate import Certificate, certify
-from onnx2snn.artifact import Network, Source, check_files
+from onnx2snn.artifact import FineTuning, Source, check_files
 from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError
 from onnx2snn.flow.batches import batch_size, batches
 from onnx2snn.flow.calibrate import was_calibrated
@@ -69,12 +69,14 @@ class Verification:
     """certificate: what is proven.  parity: what was measured, if asked.  findings: what is wrong, in words.
 
     calibrated: what it is proven of is the model as calibration quantised it.
+    fine_tuning: what was changed after conversion, so that the network is no longer the model's.
     """
 
     certificate: Certificate
     parity: Parity | None
     findings: tuple[str, ...]
     calibrated: bool = False
+    fine_tuning: FineTuning | None = None
 
     @property
     def ok(self) -> bool:
@@ -103,15 +105,18 @@ def verify(
         reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))
     except Onnx2SnnError as error:
         raise ArtifactError("; ".join([*findings, str(error)])) from error
-    certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, lost)
+    tuning = artifact.manifest.fine_tuning
+    changed = [*lost, *([] if tuning is None else [str(tuning)])]
+    certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, changed)
     findings += _against_claims(artifact, graph, certificate)
-    findings += artifact.backend.audit(_network(artifact, graph, certificate, source), artifact.folder)
+    findings += artifact.backend.audit(artifact.network(graph, certificate), artifact.folder)
     parity = None
     if data is not None:
         samples = read_samples(Path(data), artifact.manifest.inputs)
         parity = _measure(Path(model), artifact, reference, samples, progress, bool(lost))
         findings += _against_proof(certificate, parity)
-    return Verification(certificate, parity, tuple(findings), was_calibrated(artifact.manifest.staircase_passes))
+    calibrated = was_calibrated(artifact.manifest.staircase_passes)
+    return Verification(certificate, parity, tuple(findings), calibrated, tuning)
 
 
 def _existing(path: Path) -> Path:
@@ -128,6 +133,8 @@ def _against_claims(artifact: Artifact, graph: Graph, certificate: Certificate) 
 
 def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) -> list[str]:
     claimed = {layer.name: layer for layer in artifact.manifest.layers}
+    tuning = artifact.manifest.fine_tuning
+    tuned = () if tuning is None else tuning.layers
     found = [
         f"{node.name}: code {artifact.manifest.code} claimed, a {node.op.name} found"
         for node in graph.of(Neuron)
@@ -137,28 +144,14 @@ def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) ->
         layer = claimed.get(verdict.name)
         if layer is None:
             found.append(f"{verdict.name}: not in the manifest")
+        elif layer.name in tuned and (layer.exactness, layer.proven) == ("bounded", 0):
+            continue  # nothing is claimed of what fine-tuning changed
         elif (layer.exactness, layer.proven) != (verdict.exactness, verdict.proven):
             found.append(
                 f"{verdict.name}: {layer.exactness} with {layer.proven} breakpoints claimed, {verdict.exactness} with "
                 f"{verdict.proven} of {verdict.breakpoints} proven" + (f" ({verdict.reason})" if verdict.reason else "")
             )
     return found
-
-
-def _network(artifact: Artifact, graph: Graph, certificate: Certificate, source: Source) -> Network:
-    manifest = artifact.manifest
-    return Network(
-        graph=graph,
-        schedule=manifest.schedule,
-        code=manifest.code,
-        integer=manifest.arithmetic == "integer",
-        source=source,
-        staircase_passes=manifest.staircase_passes,
-        neuron_passes=manifest.neuron_passes,
-        certificate=certificate,
-        command=manifest.command,
-        notes=manifest.notes,
-    )
 
 
 def _measure(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
-from dataclasses import MISSING, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, dataclass, replace
 
 import numpy as np
 
@@ -95,6 +95,16 @@ def lower(graph: Graph, steps: int, settle: int | None) -> Plan:
     return Plan(
         layers, tuple(names[output] for output in graph.outputs), steps, settle, bound, real=not is_integer(graph)
     )
+
+
+def leading(plan: Plan, outputs: Sequence[str]) -> Plan:
+    """The part of a plan that leads to some of its layers, by identifier; all of its inputs stay."""
+    needed = set(outputs)
+    for layer in reversed(plan.layers):
+        if layer.identifier in needed:
+            needed |= set(layer.inputs)
+    kept = tuple(layer for layer in plan.layers if layer.identifier in needed or layer.kind == "Input")
+    return replace(plan, layers=kept, outputs=tuple(outputs))
 
 
 def _options(op: Op) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -17,8 +19,6 @@ class SpikingModule(SpikingNet):
     def __init__(self, plan: Plan) -> None:
         super().__init__(Clock(plan.steps, plan.settle, plan.bound))
         self.plan = plan
-        last_use = {source: layer.identifier for layer in plan.layers for source in layer.inputs}
-        self.last_use = {source: layer for source, layer in last_use.items() if source not in plan.outputs}
         for layer in plan.layers:
             if layer.kind != "Input":
                 self.add_module(layer.identifier, make(layer, self.clock))
@@ -26,19 +26,24 @@ class SpikingModule(SpikingNet):
 
     def forward(self, *batches: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The output for samples (batch, *input shape), a batch for each input; a tuple where there are several."""
+        outputs = [signal.values for signal in self.run(self.plan, batches)]
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def run(self, plan: Plan, batches: Sequence[Tensor]) -> tuple[Signal, ...]:
+        """The signals of a plan's outputs: of the module's own plan, or of a part of it (see `leading`)."""
         signals: dict[str, Signal] = {}
         waiting = iter(batches)
-        for layer in self.plan.layers:
+        last_use = {source: layer.identifier for layer in plan.layers for source in layer.inputs}
+        for layer in plan.layers:
             if layer.kind == "Input":
                 signals[layer.identifier] = still(next(waiting))
                 continue
             arriving = (signals[source] for source in layer.inputs)
             signals[layer.identifier] = self.get_submodule(layer.identifier)(*arriving)
-            for source in set(layer.inputs):
-                if self.last_use.get(source) == layer.identifier:
+            for source in set(layer.inputs).difference(plan.outputs):
+                if last_use[source] == layer.identifier:
                     del signals[source]
-        outputs = [signals[output].values for output in self.plan.outputs]
-        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+        return tuple(signals[output] for output in plan.outputs)
 
 
 def make(layer: Layer, clock: Clock) -> nn.Module:
