@@ -1,0 +1,110 @@
+"""Fast-SNN on MNIST: a network at 32, 4, 3 and 2 bits, and what each code makes of the last two.
+
+    onnx2snn train --recipe benchmarks/recipes/fast_snn_mnist.toml --arch alexnet --limit-train 30000 --seed 1 \
+        -o runs/alexnet
+    python benchmarks/fast_snn_mnist.py runs/alexnet [--images 2000] [--tuned-on 1000]
+
+For each precision b, on the first test images: the quantised network in ONNX Runtime; codes `if` and `signed-if` at
+T = 2^b - 1 steps; `signed-if` fine-tuned layer by layer on training images; `st-bif` until silent; each with the
+predictions that differ from ONNX Runtime's. Adds the network to benchmarks/results/fast_snn_mnist.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx2snn.training.finetune import Options, finetune
+
+import onnx2snn
+from onnx2snn.training import export_onnx, load_run, run_onnx
+from onnx2snn.training.data import default_data, load, write_samples
+
+ROOT = Path(__file__).parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "fast_snn_mnist.json"
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def right(output: Array, y: Array) -> float:
+    """Share of samples whose largest output is the label's."""
+    return float((output.argmax(axis=1) == y).mean())
+
+
+def measure(run: Path, samples: Path, tuning: Path) -> dict[str, Any]:
+    """One precision of one network."""
+    network, record = load_run(run)
+    with np.load(samples) as file:
+        x, y = file["x"], file["y"]
+    model = run / "model.onnx"
+    parity = export_onnx(network, record.shape, model, samples=x[:200])
+    expected = run_onnx(model, x)
+    found: dict[str, Any] = {
+        "ann": right(expected, y),
+        "ann_on_all_test_images": record.test,
+        "parity": str(parity),
+        "training": record.model_dump(
+            mode="json", include={"epochs", "images", "seconds", "validation", "seed", "recipe"}
+        ),
+    }
+    for code in ("if", "signed-if", "st-bif"):
+        conversion = onnx2snn.convert(model, code=code)
+        conversion.save(run / code, force=True)
+        found[code] = simulated(run / code, samples, expected)
+        certificate = conversion.certificate
+        found[code]["proven"] = f"{certificate.proven} of {certificate.breakpoints} breakpoints"
+        print(run, code, found[code], flush=True)
+    started = time.process_time()
+    tuned = finetune(run / "signed-if", tuning, run / "fine-tuned", Options(), force=True)
+    seconds = round(time.process_time() - started, 1)
+    found["signed-if, fine-tuned"] = {
+        **simulated(run / "fine-tuned", samples, expected),
+        "layers_kept": tuned.report.kept,
+        "cpu_seconds_of_tuning": seconds,
+    }
+    print(run, "fine-tuned", found["signed-if, fine-tuned"], flush=True)
+    return found
+
+
+def simulated(artifact: Path, samples: Path, expected: Array) -> dict[str, Any]:
+    """An artifact on the test images, next to what ONNX Runtime gives."""
+    started = time.process_time()
+    result = onnx2snn.simulate(artifact, samples)
+    return {
+        "accuracy": result.accuracy,
+        "steps": result.steps,
+        "predictions_that_differ": int((result.output.argmax(1) != expected.argmax(1)).sum()),
+        "largest_difference_of_an_output": float(np.abs(result.output - expected).max()),
+        "cpu_seconds": round(time.process_time() - started, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("runs", type=Path, help="the folder that train made")
+    parser.add_argument("--images", type=int, default=2000, help="test images")
+    parser.add_argument("--tuned-on", type=int, default=1000, help="training images for fine-tuning")
+    parser.add_argument("--bits", type=int, nargs="+", default=[3, 2])
+    args = parser.parse_args()
+    data = load("mnist", default_data(ROOT), split=args.runs / "split.json")
+    samples, tuning = args.runs / "test.npz", args.runs / "tuning.npz"
+    write_samples(samples, data.test, args.images)
+    write_samples(tuning, data.train, args.tuned_on)
+    _, record = load_run(args.runs / f"{args.bits[0]}-bit")
+    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    results[record.arch] = {
+        "commands": [record.command, f"python benchmarks/fast_snn_mnist.py {args.runs} --images {args.images}"],
+        "machine": {"python": platform.python_version(), "system": platform.system()},
+        "test_images": args.images,
+        "real_valued": load_run(args.runs / "32-bit")[1].test,
+        "bits": {str(bits): measure(args.runs / f"{bits}-bit", samples, tuning) for bits in args.bits},
+    }
+    RESULT.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
