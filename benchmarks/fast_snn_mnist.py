@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx2snn.training.finetune import Options, finetune
 
 import onnx2snn
 from onnx2snn.training import export_onnx, load_run, run_onnx
 from onnx2snn.training.data import default_data, load, write_samples
+from onnx2snn.training.finetune import Options, finetune
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "fast_snn_mnist.json"

@@ -27,7 +27,7 @@ from onnx2snn.training.runs import NETWORK, RECORD, Run, RunError, load_run  # n
 from onnx2snn.training.starting import start_from  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

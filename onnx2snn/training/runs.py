@@ -88,6 +88,10 @@ class Run(Subject):
     """accuracy after the best epoch"""
     test: Share | None = None
     """accuracy of that network, looked at once"""
+    omega: float | None = None
+    """of a rate norm network: its Omega on the validation images, see onnx2snn.training.quantisers.omega"""
+    at_start: tuple[float, float] | None = None
+    """accuracy and Omega on the validation images before a rate inference run"""
     seconds: float = 0.0
     sha256: str = ""
     """of the network's file"""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
+from onnx2snn.training.fit.objectives import RateInference, objective_for, with_omega
 from onnx2snn.training.fit.optimiser import optimiser_for, schedule_for
 from onnx2snn.training.recipes import Recipe
 
@@ -19,9 +20,10 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Classifier(LightningModule):
-    """Cross-entropy on images x (N, C, H, W) and classes y (N,); accuracy on validation and test.
+    """The recipe's loss on images x (N, C, H, W) and classes y (N,); accuracy on validation and test.
 
-    Logs `loss_step`, `loss_epoch` and, after every epoch, `validation_accuracy` and `validation_loss`. The
+    Logs `loss_step`, `loss_epoch` and, after every epoch, `validation_accuracy`, `validation_loss` (cross-entropy) and,
+    where the loss is rate inference, `validation_omega`. The
     augmentation's random numbers come from the seed, the step and the process alone, so that a resumed run sees the
     images that the interrupted one would have seen.
     """
@@ -41,6 +43,7 @@ class Classifier(LightningModule):
         self.recipe = recipe
         self.seed = seed
         self.augment = augment if recipe.augment else None
+        self.objective = objective_for(network, recipe)
         self.validation_accuracy = MulticlassAccuracy(classes, average="micro")
         self.test_accuracy = MulticlassAccuracy(classes, average="micro")
 
@@ -51,7 +54,7 @@ class Classifier(LightningModule):
         x, y = batch
         if self.augment is not None:
             x = self.augment(x, self._generator(x.device))
-        loss = functional.cross_entropy(self.network(x), y, label_smoothing=self.recipe.smoothing)
+        loss = self.objective(self.network, x, y)
         self.log("loss", loss, on_step=True, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(y))
         return loss
 
@@ -62,7 +65,11 @@ class Classifier(LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         x, y = batch
-        outputs = self.network(x)
+        if isinstance(self.objective, RateInference):
+            outputs, speed = with_omega(self.network, x)
+            self.log("validation_omega", speed, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(y))
+        else:
+            outputs = self.network(x)
         self.validation_accuracy(outputs, y)
         self.log("validation_accuracy", self.validation_accuracy, on_step=False, on_epoch=True, prog_bar=True)
         loss = functional.cross_entropy(outputs, y)

@@ -24,6 +24,7 @@ from onnx2snn.errors import UsageError
 from onnx2snn.training.fit.classifier import Classifier
 from onnx2snn.training.fit.keep_best import KeepBest
 from onnx2snn.training.fit.loaders import LabelledImages, evaluation_loader, limited, size, training_loader
+from onnx2snn.training.fit.objectives import RateInference
 from onnx2snn.training.fit.optimiser import frozen
 from onnx2snn.training.fit.processes import Device, Processes, processes
 from onnx2snn.training.fit.quiet import quiet
@@ -156,6 +157,9 @@ def _train(
         _check(start)
     handler = signal.getsignal(signal.SIGINT)
     try:
+        if start is None and isinstance(module.objective, RateInference):
+            trainer.validate(module, watch, verbose=False)
+        module.train()  # as the caller hands it over, it may be in evaluation mode
         trainer.fit(module, loader, watch, ckpt_path=start, weights_only=True)
     except SystemExit:  # Lightning's way to end after Ctrl-C; it also stops listening to the key
         signal.signal(signal.SIGINT, handler)

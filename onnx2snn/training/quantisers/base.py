@@ -98,6 +98,15 @@ def mean_over_ranks(value: Tensor) -> Tensor:
     return total / distributed.get_world_size()
 
 
+def max_over_ranks(value: Tensor) -> Tensor:
+    """The largest `value` of all processes of a distributed run."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value
+    largest = value.clone()
+    distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+    return largest
+
+
 def check_bits(bits: int, low: int = 2) -> None:
     """Raises `UsageError` for a number of bits that no quantiser here has."""
     if not low <= bits <= 8:

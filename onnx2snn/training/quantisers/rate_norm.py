@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from onnx2snn.training.quantisers.base import max_over_ranks
+
 EPSILON = 1e-6
 MOMENTUM = 0.1
 
@@ -44,7 +46,7 @@ class RateNorm(nn.Module):
 
     @torch.no_grad()
     def _track(self, x: Tensor) -> None:
-        largest = x.max().clamp_min(0)
+        largest = max_over_ranks(x.max().clamp_min(0))
         step = MOMENTUM if self.started else 1.0
         self.maximum.lerp_(largest, step)
         self.started.fill_(True)

@@ -48,6 +48,14 @@ class Recipe(BaseModel):
     augment: bool = True
     trains: Literal["all", "weights", "quantisers"] = "all"
     """`weights`: all but the quantisers' parameters"""
+    loss: Literal["cross-entropy", "rate-inference"] = "cross-entropy"
+    """`rate-inference`: see onnx2snn.training.fit.objectives; for networks with rate norm layers"""
+    omega_weight: NonNegativeFloat = 1.0
+    """lambda of the rate inference loss"""
+    rate_scale: float = 4.0
+    """where it starts the scale that all rate norm layers then share: p = sigmoid(scale)"""
+    tolerance: Share = 0.03
+    """of its selection: validation accuracy that a smaller Omega may cost"""
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
