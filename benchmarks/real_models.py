@@ -1,12 +1,13 @@
 """Every real ONNX file at hand: what is understood of it, whether it converts, and how its network compares with it.
 
-    python benchmarks/real_models.py [DATA]
+    python benchmarks/real_models.py [DATA [PART]]
 
-reads the models in DATA/onnx (see `onnx2snn.training.data.default_data`) and writes
-benchmarks/results/real_models.json. Each file is inspected, converted to code st-bif (real-valued ones calibrated on
-256 samples first: method mse, 31 levels) and verified on 64 samples (4 where an input has more than 20,000 entries):
-real images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time and peak
-memory are those of inspect and convert, in a process of their own.
+runs every file, or those with PART in their names and leaves the other rows as they are. It reads the models in
+DATA/onnx (see `onnx2snn.training.data.default_data`) and writes benchmarks/results/real_models.json. Each file is
+inspected, converted to code st-bif (real-valued ones calibrated first, on 256 samples or on 8 where an input has more
+than 20,000 entries: method mse, 31 levels) and verified on 64 samples (fewer where that takes more than ten minutes,
+see `FEWER`): real images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time
+and peak memory are those of inspect and convert, in a process of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ import numpy as np
 ROOT = Path(__file__).parent
 RESULT = ROOT / "results" / "real_models.json"
 SAMPLES, CALIBRATION = 64, 256
-LARGE = 20_000  #: entries of an input from which on 4 samples and 8 to calibrate with have to do
+LARGE = 20_000  #: entries of an input from which on 8 samples to calibrate with have to do
+FEWER = {"RyzenAI-SW-model-RetinaFace_int@5ada4de.onnx": 4, "qonnx-nn_resize-quant_model.onnx": 4}  #: to compare
 MOST_SECONDS = 600
 
 
@@ -39,8 +41,9 @@ def main() -> None:
     files = sorted((data / "onnx").glob("*/*.onnx"))
     if not files:
         sys.exit(f"{data / 'onnx'}: ONNX files expected, found none")
-    rows: dict[str, Any] = {}
-    for path in files:
+    part = sys.argv[2] if len(sys.argv) > 2 else ""
+    rows: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))["models"] if part else {}
+    for path in (path for path in files if part in path.name):
         rows[f"{path.parent.name}/{path.name}"] = row = run(path, data, "compare")
         print(f"{path.parent.name}/{path.name}: {json.dumps(row)}", file=sys.stderr)
         found = {"command": "python benchmarks/real_models.py", "seed": 0, "models": rows}
@@ -126,8 +129,8 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
 
     graph = read_onnx(path).graph
     shape = graph.shape(graph.of(Input)[0].name)
-    few = int(np.prod(shape)) > LARGE
-    compared, count = (4, 12) if few else (SAMPLES, SAMPLES + CALIBRATION)
+    compared = FEWER.get(path.name, SAMPLES)
+    count = compared + (8 if int(np.prod(shape)) > LARGE else CALIBRATION)
     random = np.random.default_rng(0)
     if shape == (1, 28, 28) and "mnist" in path.name.lower():
         from onnx2snn.training.data import arrays, load

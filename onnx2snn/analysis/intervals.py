@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from onnx2snn.ir.ops import Conv, Dense
 
 BLOCK = 1 << 18  #: weights that are worked on at once; they stay in the cache
 EXACT = 1 << 24  #: up to here float32 adds whole numbers exactly
+_KNOWN: WeakKeyDictionary[Conv | Dense, tuple[Array, Array]] = WeakKeyDictionary()
 
 
 def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[Array, Array]:
@@ -21,15 +23,43 @@ def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[A
     axis = 0 if isinstance(op, Conv) else len(shape) - 1
     groups = op.groups if isinstance(op, Conv) else 1
     least, most = np.minimum(_of_channels(low, shape, axis, np.min), 0), np.maximum(_of_channels(high, shape, axis), 0)
-    weight = op.weight.reshape(*op.weight.shape[:2], -1)
-    if not np.ptp(least) and not np.ptp(most):
-        least, most, groups, weight = least[:1], most[:1], 1, weight.reshape(len(weight), 1, -1)
-    ends = least.reshape(groups, -1), most.reshape(groups, -1)
-    step = max(1, BLOCK // weight[0].size)
-    parts = [_part(weight, slice(start, start + step), groups, *ends) for start in range(0, len(weight), step)]
     column = (-1,) + (1,) * (len(shape) - 1) if isinstance(op, Conv) else (-1,)
-    found_low, found_high = (np.concatenate(found).reshape(column) for found in zip(*parts, strict=True))
-    return found_low, found_high
+    if not np.ptp(least) and not np.ptp(most):
+        plus, minus = _totals(op)
+        found = plus * least[0] + minus * most[0], plus * most[0] + minus * least[0]
+    else:
+        found = _by_channel(op.weight, least.reshape(groups, -1), most.reshape(groups, -1))
+    return found[0].reshape(column), found[1].reshape(column)
+
+
+def _totals(op: Conv | Dense) -> tuple[Array, Array]:
+    """The sums of all positive and of all negative weights of every output channel, worked out once for each op."""
+    if op not in _KNOWN:
+        weight = op.weight.reshape(len(op.weight), 1, -1)
+        plus, minus = (np.concatenate(sums)[:, 0] for sums in zip(*map(_signed_sums, _blocks(weight)), strict=True))
+        _KNOWN[op] = plus, minus
+    return _KNOWN[op]
+
+
+def _blocks(weight: Array) -> list[Array]:
+    """Some output channels each."""
+    step = max(1, BLOCK // weight[0].size)
+    return [weight[start : start + step] for start in range(0, len(weight), step)]
+
+
+def _by_channel(weight: Array, least: Array, most: Array) -> tuple[Array, Array]:
+    """The ends where input channels differ in range; least and most (groups, in)."""
+    weight = weight.reshape(*weight.shape[:2], -1)
+    group = np.arange(len(weight)) * len(least) // len(weight)
+    low, high, start = np.empty(len(weight), np.int64), np.empty(len(weight), np.int64), 0
+    for block in _blocks(weight):
+        rows = slice(start, start + len(block))
+        plus, minus = _signed_sums(block)
+        from_least, from_most = least[group[rows]], most[group[rows]]
+        low[rows] = (plus * from_least + minus * from_most).sum(axis=1)
+        high[rows] = (plus * from_most + minus * from_least).sum(axis=1)
+        start += len(block)
+    return low, high
 
 
 def _of_channels(ends: Array, shape: Shape, axis: int, reduce: Callable[..., Array] = np.max) -> Array:
@@ -37,14 +67,6 @@ def _of_channels(ends: Array, shape: Shape, axis: int, reduce: Callable[..., Arr
     full = ends.reshape((1,) * (len(shape) - ends.ndim) + ends.shape)
     others = tuple(i for i in range(len(shape)) if i != axis)
     return np.broadcast_to(reduce(full, axis=others), shape[axis : axis + 1])
-
-
-def _part(weight: Array, rows: slice, groups: int, least: Array, most: Array) -> tuple[Array, Array]:
-    """The ends of some output channels; weight (out, in, places), least and most (groups, in)."""
-    group = np.arange(len(weight))[rows] * groups // len(weight)
-    plus, minus = _signed_sums(weight[rows])
-    low, high = plus * least[group] + minus * most[group], plus * most[group] + minus * least[group]
-    return low.sum(axis=1), high.sum(axis=1)
 
 
 def _signed_sums(weight: Array) -> tuple[Array, Array]:
