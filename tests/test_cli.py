@@ -247,8 +247,8 @@ def test_chip_says_why_it_runs_another_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import onnx2snn", ["torch", "onnx", "onnx_ir", "onnxruntime", "typer", "numpy", "pydantic"]),
-        ("import onnx2snn.cli.app", ["torch", "onnx", "onnx_ir", "onnxruntime", "numpy", "pydantic"]),
+        ("import onnx2snn", ["torch", "onnx", "onnx_ir", "onnxruntime", "typer", "numpy", "networkx", "pydantic"]),
+        ("import onnx2snn.cli.app", ["torch", "onnx", "onnx_ir", "onnxruntime", "numpy", "networkx", "pydantic"]),
         ("import onnx2snn; onnx2snn.convert", ["torch"]),
     ],
 )

@@ -113,7 +113,7 @@ def test_simulator_never_executes_the_artifact(tmp_path: Path) -> None:
 
 ALONE = """
 import json, sys
-for blocked in ("onnx2snn", "safetensors", "onnx"):
+for blocked in ("onnx2snn", "safetensors", "onnx", "networkx"):
     sys.modules[blocked] = None
 sys.path.insert(0, sys.argv[1])
 import torch

@@ -1,10 +1,11 @@
-"""The graph of ops, and the checks of a whole one."""
+"""The graph of ops, and the checks of a whole one: the only file that knows networkx."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
+
+import networkx as nx
 
 from onnx2snn.errors import GraphError, located
 from onnx2snn.ir.op import Op, Shape, same
@@ -37,20 +38,18 @@ class Node:
 
 @dataclass(frozen=True)
 class _Order:
-    """What follows from the nodes: each one's place in topological order, and who reads it, once for each slot."""
+    """What follows from the nodes: each one's place in topological order, and the edges, one for each slot."""
 
     places: dict[str, int]
-    readers: dict[str, list[str]]
+    edges: nx.MultiDiGraph[str]
 
     def append(self, node: Node) -> None:
         """Adds a node that nothing reads yet."""
         self.places[node.name] = len(self.places)
-        self.readers[node.name] = []
-        for source in node.inputs:
-            self.readers[source].append(node.name)
+        _connect(self.edges, node)
 
     def copy(self) -> _Order:
-        return _Order(dict(self.places), {name: list(readers) for name, readers in self.readers.items()})
+        return _Order(dict(self.places), self.edges.copy())
 
 
 class Graph:
@@ -65,7 +64,7 @@ class Graph:
         self.outputs: tuple[str, ...] = ()
         self._nodes: dict[str, Node] = {}  # in order of insertion; their inputs are the edges
         self._shapes: dict[str, Shape] = {}
-        self._order: _Order | None = _Order({}, {})
+        self._order: _Order | None = _Order({}, nx.MultiDiGraph())
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -95,7 +94,8 @@ class Graph:
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read `name`, in topological order; twice where both inputs read it."""
         order = self._sorted()
-        return tuple(self._nodes[n] for n in sorted(order.readers[name], key=order.places.__getitem__))
+        names = [target for _, target in order.edges.out_edges(name)]
+        return tuple(self._nodes[n] for n in sorted(names, key=order.places.__getitem__))
 
     def of(self, *kinds: type[Op]) -> tuple[Node, ...]:
         """Nodes whose op is one of `kinds`, in topological order."""
@@ -169,12 +169,13 @@ class Graph:
 
     def prune(self) -> None:
         """Removes nodes that no output depends on, except inputs."""
+        order = self._sorted()
         needed = {self[output].name for output in self.outputs}
-        for node in reversed(list(self)):
-            if node.name in needed:
-                needed.update(node.inputs)
-            elif node.op.arity != 0:
-                del self._nodes[node.name], self._shapes[node.name]
+        for output in tuple(needed):
+            needed |= nx.ancestors(order.edges, output)  # pyright: ignore[reportUnknownMemberType]
+        for name in reversed(order.places):
+            if name not in needed and self._nodes[name].op.arity != 0:
+                del self._nodes[name], self._shapes[name]
                 self._order = None
 
     def copy(self) -> Graph:
@@ -211,10 +212,10 @@ class Graph:
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
-        below = {name}
+        order = self._sorted()
+        below: set[str] = nx.descendants(order.edges, name)  # pyright: ignore[reportUnknownMemberType]
         for node in self:
-            if not below.isdisjoint(node.inputs):
-                below.add(node.name)
+            if node.name in below:
                 with located(f"{node}"):
                     self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
@@ -225,25 +226,21 @@ class Graph:
 
     def _sort(self) -> _Order:
         """Topological order; of nodes that are ready together the one inserted first."""
-        serial = {name: i for i, name in enumerate(self._nodes)}
-        readers: dict[str, list[str]] = {name: [] for name in self._nodes}
+        edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for node in self._nodes.values():
-            for source in node.inputs:
-                readers[source].append(node.name)
-        missing = {node.name: len(node.inputs) for node in self._nodes.values()}
-        ready = [(serial[name], name) for name, count in missing.items() if not count]
-        heapify(ready)
-        places: dict[str, int] = {}
-        while ready:
-            _, name = heappop(ready)
-            places[name] = len(places)
-            for reader in readers[name]:
-                missing[reader] -= 1
-                if not missing[reader]:
-                    heappush(ready, (serial[reader], reader))
-        if len(places) < len(self._nodes):
-            raise GraphError(f"graph {self.name!r} has a cycle")
-        return _Order(places, readers)
+            _connect(edges, node)
+        serial = {name: i for i, name in enumerate(self._nodes)}
+        try:
+            order = list(nx.lexicographical_topological_sort(edges, key=serial.__getitem__))
+        except nx.NetworkXUnfeasible:
+            raise GraphError(f"graph {self.name!r} has a cycle") from None
+        return _Order({name: place for place, name in enumerate(order)}, edges)
+
+
+def _connect(edges: nx.MultiDiGraph[str], node: Node) -> None:
+    edges.add_node(node.name)
+    for slot, source in enumerate(node.inputs):
+        edges.add_edge(source, node.name, key=slot)
 
 
 def _infer(node: Node, shapes: Iterable[Shape]) -> Shape:
