@@ -5,8 +5,7 @@
 runs every file, or those with PART in their names and leaves the other rows as they are. It reads the models in
 DATA/onnx (see `onnx2snn.training.data.default_data`) and writes benchmarks/results/real_models.json. Each file is
 inspected, converted to code st-bif (real-valued ones calibrated first, on 256 samples or on 8 where an input has more
-than 20,000 entries: method mse, 31 levels) and verified on 64 samples (fewer where that takes more than ten minutes,
-see `FEWER`): real images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time
+than 20,000 entries: method mse, 31 levels) and verified on 64 samples (fewer where that takes long, see `FEWER`): real images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time
 and peak memory are those of inspect and convert, in a process of their own.
 """
 
@@ -27,7 +26,12 @@ ROOT = Path(__file__).parent
 RESULT = ROOT / "results" / "real_models.json"
 SAMPLES, CALIBRATION = 64, 256
 LARGE = 20_000  #: entries of an input from which on 8 samples to calibrate with have to do
-FEWER = {"RyzenAI-SW-model-RetinaFace_int@5ada4de.onnx": 4, "qonnx-nn_resize-quant_model.onnx": 4}  #: to compare
+FEWER = {  #: samples to compare of networks that take long
+    "RyzenAI-SW-model-RetinaFace_int@5ada4de.onnx": 4,
+    "TensorRT-models-residual_block.onnx": 4,
+    "onnxruntime-qnn-transform-qdq_with_multi_consumer_dq_nodes.fixed.onnx": 4,
+    "qonnx-nn_resize-quant_model.onnx": 1,
+}
 MOST_SECONDS = 600
 
 
