@@ -5,8 +5,9 @@
 runs every file, or those with PART in their names and leaves the other rows as they are. It reads the models in
 DATA/onnx (see `onnx2snn.training.data.default_data`) and writes benchmarks/results/real_models.json. Each file is
 inspected, converted to code st-bif (real-valued ones calibrated first, on 256 samples or on 8 where an input has more
-than 20,000 entries: method mse, 31 levels) and verified on 64 samples (fewer where that takes long, see `FEWER`): real images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time
-and peak memory are those of inspect and convert, in a process of their own.
+than 20,000 entries: method mse, 31 levels) and verified on 64 samples (fewer where that takes long, see `FEWER`): real
+images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time and peak memory are
+those of inspect and convert, in a process of their own.
 """
 
 from __future__ import annotations
