@@ -149,6 +149,8 @@ def test_a_run_is_not_overwritten_or_continued_as_another(trained: tuple[Path, R
         fit(network(), data(192), recipe(epochs=8), trained[0])
     with pytest.raises(UsageError, match=r"rate 0\.05 expected, found 0\.07"):
         fit(network(), data(192), recipe(epochs=8, rate=0.07), trained[0], resume=True)
+    with pytest.raises(UsageError, match=r"epochs 8 expected, found 9"):
+        fit(network(), data(192), recipe(epochs=9), trained[0], resume=True)
     with pytest.raises(UsageError, match="data quarters expected, found halves"):
         fit(network(), replace(data(192), name="halves"), recipe(epochs=8), trained[0], resume=True)
 

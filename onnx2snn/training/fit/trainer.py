@@ -110,9 +110,9 @@ def _before(folder: Path, run: Run, share: Processes, resume: bool) -> Run | Non
     if not resume:
         raise UsageError(f"{folder}: holds a run already; --resume goes on with it, --force replaces it")
     before = read_record(folder)
-    for name, expected, found in [*_differences(before, run), *_differences(before.recipe, run.recipe)]:
-        if name not in FREE:
-            raise UsageError(f"{folder}: a run goes on as it was started: {name} {expected} expected, found {found}")
+    made = [change for change in _differences(before, run) if change[0] not in FREE]
+    for name, expected, found in [*made, *_differences(before.recipe, run.recipe)]:
+        raise UsageError(f"{folder}: a run goes on as it was started: {name} {expected} expected, found {found}")
     return before
 
 
