@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="training needs the torch extra: pip
 from torch import Tensor, nn  # noqa: E402
 
 import onnx2snn  # noqa: E402
-from onnx2snn.errors import UnknownNameError  # noqa: E402
+from onnx2snn.errors import UnknownNameError, UsageError  # noqa: E402
 from onnx2snn.training import (  # noqa: E402
     ExportError,
     InputQuantiser,
@@ -278,6 +278,15 @@ def test_rates_in_so_many_steps(v0: float, expected: list[int], tmp_path: Path) 
     assert (run_onnx(path, x) * 4).tolist() == [expected]
     export_onnx(nn.Sequential(layer), (5,), path)
     np.testing.assert_allclose(run_onnx(path, x), [[0, 0.15, 0.3, 0.45, 1]], rtol=1e-5)
+
+
+def test_steps_are_for_rate_norm_layers(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    with pytest.raises(UsageError, match="rate norm layers expected, found none"):
+        export_onnx(nn.Sequential(nn.ReLU()), (5,), path, levels=4)
+    with pytest.raises(UsageError, match=r"v0 0\.5: .*levels above 0 expected, found 0"):
+        export_onnx(nn.Sequential(nn.ReLU()), (5,), path, v0=0.5)
+    assert not path.exists()
 
 
 def test_a_file_that_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

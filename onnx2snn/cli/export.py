@@ -27,7 +27,7 @@ def command(
     levels: Annotated[
         int, typer.Option(help="Write rate norm layers as staircases of so many steps.", min=0, metavar="T")
     ] = 0,
-    v0: Annotated[float, typer.Option(help="Their initial membrane, in thresholds: 0 or 0.5.")] = 0.0,
+    v0: Annotated[float, typer.Option(help="With --levels: the initial membrane, in thresholds: 0 or 0.5.")] = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
     as_json: Json = False,
 ) -> None:

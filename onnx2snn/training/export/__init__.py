@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from onnx2snn.errors import UnknownNameError
+from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.training.export.dialects import DIALECTS
 from onnx2snn.training.export.parity import Parity, compare, run_onnx
 from onnx2snn.training.export.rules import Emitter, ExportError
 from onnx2snn.training.export.writer import Writer, saving
+from onnx2snn.training.quantisers import RateNorm
 
 WORST = 0.05
 """The share of samples whose class may differ from PyTorch's: float32 sums in another order decide near-ties anew."""
@@ -45,11 +46,16 @@ def export_onnx(
     dialect: qcdq or qonnx.  levels, v0: write rate norm layers as staircases of `levels` steps, see `Emitter`.
     samples: (N, *sample_shape); the file is run on them before it takes its place, and `Parity` returned.
     Batch normalisation uses its running statistics, whatever mode the model is in.
+    Raises UsageError for `levels` of a network without rate norm layers and `v0` without `levels`.
     Raises ExportError, naming the module, for one of an unknown class, with options that ONNX or this writer
     does not have, or whose steps no batch has set yet, and where samples show another network; nothing is written then.
     """
     if dialect not in DIALECTS:
         raise UnknownNameError(f"no dialect {dialect!r} to export; known: {', '.join(DIALECTS)}")
+    if levels and not any(isinstance(module, RateNorm) for module in model.modules()):
+        raise UsageError("levels: a network with rate norm layers expected, found none (scheme rate-norm has them)")
+    if v0 and not levels:
+        raise UsageError(f"v0 {v0:g}: the initial membrane of staircases; levels above 0 expected, found {levels}")
     chosen = DIALECTS[dialect]
     writer = Writer()
     Emitter(writer, chosen, levels, v0).emit("", model, "input")
