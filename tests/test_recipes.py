@@ -89,14 +89,15 @@ def test_a_recipe_of_your_own(tmp_path: Path) -> None:
     assert (plan.name, plan.bits, plan.at(8).rate, plan.at(8).epochs) == ("mine", (8,), 0.5, 2)
     for text, message in (
         ("about =", "recipe mine: TOML expected"),
-        ('about = "x"\n[recipe]\nepoch = 2\n', "recipe mine: "),
+        ('about = "x"\n[recipe]\nepochs = 2\nbach = 2\n', "recipe mine: .* found 'bach'"),
+        ('about = "x"\nbits = [4]\n[recipe]\nepochs = 1\n[stages.3]\nrate = 1', r"bits \(4\) expected, found 3"),
         ('about = "x"\n', "recipe: Field required"),
         ('about = "x"\nlayers = 2\n[recipe]\nepochs = 1', "found 'layers'"),
     ):
         path.write_text(text)
-        with pytest.raises((InputError, UsageError), match=message):
+        with pytest.raises(InputError, match=message):
             read_plan(str(path))
-    with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(InputError, match=r"none\.toml: a recipe expected: No such file"):
         read_plan(str(tmp_path / "none.toml"))
     with pytest.raises(UnknownNameError, match=r"fast-snn-mnist.* found 'fast'"):
         read_plan("fast")

@@ -10,7 +10,7 @@ arch = "alexnet"   data = "cifar10"   scheme = "fast-snn"   bits = [32, 4, 3, 2]
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -86,8 +86,10 @@ def read_plan(name: str) -> Plan:
         return known[name]
     try:
         text = Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name}: cannot be read as a recipe: {error}") from None
+    except OSError as error:
+        raise InputError(f"{name}: a recipe expected: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: a recipe in UTF-8 expected: {error}") from None
     return _parse(Path(name).stem, text)
 
 
@@ -99,6 +101,15 @@ def _parse(name: str, text: str) -> Plan:
             raise InputError(f"TOML expected: {error}") from None
         except ValidationError as error:
             raise InputError(first_fault(error, tuple(Plan.model_fields))) from None
+        if plan.bits and (left := sorted(plan.stages.keys() - set(plan.bits))):
+            raise InputError(f"stages: some of bits ({_commas(plan.bits)}) expected, found {_commas(left)}")
     for bits in plan.stages or (32,):
-        plan.at(bits)
+        try:
+            plan.at(bits)
+        except UsageError as error:  # here it is the file that is wrong, not the command
+            raise InputError(str(error)) from None
     return plan
+
+
+def _commas(bits: Iterable[int]) -> str:
+    return ", ".join(map(str, bits))
