@@ -105,10 +105,13 @@ def _show(found: FineTuned, out: Path) -> None:
         if layer.shared:
             print(f"{layer.name}: left alone, as they feed others as well: {', '.join(layer.shared)}")
     before, after = report.before, report.after
+    right = ""
+    if report.teacher_accuracy is not None:
+        right = f", accuracy {percent(before.accuracy)} -> {percent(after.accuracy)} "
+        right += f"(quantised network {percent(report.teacher_accuracy)})"
     print(
         f"on {report.validation} validation samples, which chose what to keep: agreement with the quantised network "
-        f"{percent(before.agreement)} -> {percent(after.agreement)}, accuracy {percent(before.accuracy)} -> "
-        f"{percent(after.accuracy)} (quantised network {percent(report.teacher_accuracy)})"
+        f"{percent(before.agreement)} -> {percent(after.agreement)}{right}"
     )
     kind = "fine-tuned, no longer the model's" if report.kept else "nothing was better, the network is as it was"
     print(f"{out}: {found.manifest.backend} artifact, {kind}")
