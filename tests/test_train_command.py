@@ -98,8 +98,20 @@ def test_what_is_refused(stages: tuple[Path, Result], images: Path, tmp_path: Pa
     one_line(train(images, "-o", run, "--data-dir", tmp_path / "none"), "a folder of data expected")
     one_line(onnx2snn("train", "-o", run, "--data", "mnist", "--data-dir", images), "--arch expected")
     result = train(images, "--arch", "alexnet", "--init", out / "4-bit", "-o", run)
-    one_line(result, "starting from", "expected, found none")
+    one_line(result, "starting from", "4-bit (lenet)", "expected, found none")
+    one_line(train(images, "-o", run, "--schedule", "32,9"), "2 to 8 (or 32 for none) expected, found 9")
+    one_line(train(images, "-o", run, "--scheme", "rate-norm", "--bits", "4"), "32 bits expected", "found 4")
+    one_line(train(images, "-o", run, "--set", "trains=quantisers"), "--init RUN expected")
+    assert not run.exists()
+    result = train(images, "--schedule", "32,4", "-o", out, "--force", "--data-dir", tmp_path / "none")
+    one_line(result, "a folder of data expected")
     assert read_record(out / "4-bit").finished
+
+
+def test_rate_norm_networks_have_32_bits_unless_told(images: Path, tmp_path: Path) -> None:
+    result = train(images, "-o", tmp_path / "run", "--arch", "rnl-cnn", "--scheme", "rate-norm", "--json")
+    assert result.code == 0, result.err
+    assert result.json["runs"][0]["bits"] == 32
 
 
 def test_an_interrupted_command_says_how_to_go_on(

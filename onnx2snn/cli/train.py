@@ -96,20 +96,22 @@ def command(
     """Train a network and keep the weights that were best on the validation images as a run folder."""
     from onnx2snn.training.fit import How, Job, train
     from onnx2snn.training.recipes import read_plan
+    from onnx2snn.training.scheme import FLOAT, REAL
 
     if device not in DEVICES:
         raise UsageError(f"--device: one of {', '.join(DEVICES)} expected, found {device!r}")
     if bits is not None and schedule is not None:
         raise UsageError("--bits is one precision, --schedule several: one of the two expected")
     plan = read_plan(recipe)
+    method = scheme or plan.scheme or "lsq"
     changes = {"epochs": epochs, "rate": rate, "batch": batch}
     job = Job(
         plan=plan,
         arch=_needed("--arch", arch or plan.arch),
         data=_needed("--data", data or plan.data),
         data_dir=Path(_needed(f"--data-dir (or ${DATA})", data_dir or os.environ.get(DATA))),
-        scheme=scheme or plan.scheme or "lsq",
-        bits=_bits(bits, schedule) or plan.bits or (4,),
+        scheme=method,
+        bits=_bits(bits, schedule) or plan.bits or (FLOAT if method in REAL else 4,),
         out=out,
         options={**(plan.options if scheme in (None, plan.scheme) else {}), **_values("--option", option)},
         changes={**{k: v for k, v in changes.items() if v is not None}, **_values("--set", set_)},

@@ -28,6 +28,8 @@ from onnx2snn.training.quantisers.base import check_bits
 
 FLOAT = 32
 """The number of bits that stands for none."""
+REAL = ("float", "rate-norm")
+"""The schemes that quantise nothing: their only number of bits is `FLOAT`."""
 
 MakeWeight = Callable[[int], WeightQuantiser | None]
 """(output channels) -> the quantiser of a layer's weight, or None for real weights"""

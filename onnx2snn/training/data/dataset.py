@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from onnx2snn.training.data.augment import Augment
+
+if TYPE_CHECKING:
+    from onnx2snn.training.data.splits import Split
 
 
 class Images(Dataset[tuple[Tensor, int]], ABC):
@@ -54,13 +57,15 @@ class DataSet:
     """`validation` is held out of the training part; neither it nor `test` is ever augmented.
 
     `augment` maps a batch of training images (B, C, H, W) to one of the same shape; None where the training
-    images vary by themselves. `notes` say what is unusual about the files that were found.
+    images vary by themselves. `split` says which images are in which part. `notes` say what is unusual about the files
+    that were found.
     """
 
     name: str
     train: Images
     validation: Images
     test: Images
+    split: Split
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
     augment: Augment | None

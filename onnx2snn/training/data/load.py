@@ -88,6 +88,7 @@ def load(
         shape=parts.train.shape,
         classes=parts.classes,
         augment=parts.augment,
+        split=chosen,
         notes=parts.notes,
     )
 

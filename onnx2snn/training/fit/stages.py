@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +13,13 @@ from lightning.pytorch import seed_everything
 
 from onnx2snn.errors import UsageError, located
 from onnx2snn.training.data import DataSet, load
-from onnx2snn.training.fit.processes import Processes, processes
+from onnx2snn.training.data.splits import write_split
+from onnx2snn.training.fit.processes import processes
 from onnx2snn.training.fit.trainer import How, fit
-from onnx2snn.training.recipes import Plan
+from onnx2snn.training.recipes import Plan, Recipe
 from onnx2snn.training.recipes.plan import Value
 from onnx2snn.training.runs import CHECKPOINTS, LOGS, NETWORK, RECORD, SPLIT, Run, Subject, build_network, load_run
+from onnx2snn.training.scheme import FLOAT, REAL, scheme
 from onnx2snn.training.starting import start_from
 
 STAGE = re.compile(r"\d+-bit")
@@ -66,13 +68,12 @@ def train(job: Job, how: How = How()) -> list[Run]:  # noqa: B008  frozen
     if len(set(job.bits)) < len(job.bits) or not job.bits:
         raise UsageError(f"--schedule: precisions that differ expected, found {','.join(map(str, job.bits))}")
     recipes = [job.plan.at(bits, job.changes) for bits in job.bits]
+    _check(job, recipes)
     share = processes()
     if share.first or job.resume:
         check_target(job)
     before = None if job.init is None else load_run(job.init)
-    if job.force and share.first and job.out.exists():
-        shutil.rmtree(job.out)
-    data = _data(job, share, before)
+    data = _data(job, before)
     start, runs = job.init, []
     for bits, recipe in zip(job.bits, recipes, strict=True):
         subject = Subject(
@@ -92,14 +93,18 @@ def train(job: Job, how: How = How()) -> list[Run]:  # noqa: B008  frozen
         seed_everything(job.seed, workers=True, verbose=False)
         network = build_network(subject)
         if before is not None:
-            start_from(network, before[0], same=_same_quantisers(subject, before[1]), name=str(start))
+            name = f"{start} ({before[1].arch})"
+            start_from(network, before[0], same=_same_quantisers(subject, before[1]), name=name)
         made = {"recipe_name": job.plan.name, "init": start and str(start), "command": job.command}
         run = Run(**subject.model_dump(), recipe=recipe, **made)
         folder = job.folder(bits)
+        if share.first:  # not before the network fits: a command that fails leaves all as it was
+            if job.force and not runs and job.out.exists():
+                shutil.rmtree(job.out)
+            for place in {job.out, folder}:
+                write_split(place / SPLIT, data.split)
         with located(f"{bits} bits") if len(job.bits) > 1 else nullcontext():
             runs.append(fit(network, data, recipe, folder, run=run, resume=job.resume, how=how))
-        if share.first and folder != job.out:
-            shutil.copyfile(job.out / SPLIT, folder / SPLIT)
         start, before = folder, (network, runs[-1])
     return runs
 
@@ -108,21 +113,25 @@ def _same_quantisers(new: Subject, old: Subject) -> bool:
     return (new.scheme, new.bits, new.options) == (old.scheme, old.bits, old.options)
 
 
-def _data(job: Job, share: Processes, before: tuple[object, Run] | None) -> DataSet:
+def _check(job: Job, recipes: Sequence[Recipe]) -> None:
+    """What can be refused before the data is read and the first stage trained."""
+    for bits, recipe in zip(job.bits, recipes, strict=True):
+        chosen = scheme(job.scheme, bits=bits, **job.options)
+        chosen.weight(1)
+        chosen.activation()
+        if job.scheme in REAL and bits != FLOAT:
+            raise UsageError(f"scheme {job.scheme}: 32 bits expected, as all values are real, found {bits}")
+        if recipe.trains == "quantisers" and job.init is None:
+            raise UsageError(f"recipe {job.plan.name}: trains quantisers alone: --init RUN expected, found none")
+
+
+def _data(job: Job, before: tuple[object, Run] | None) -> DataSet:
     """The data, split as the run that goes on or that is started from was: it has seen its training images."""
-    own = job.out / SPLIT
-    earlier = None if job.init is None or before is None or before[1].data != job.data else job.init / SPLIT
-    if job.resume and own.exists():
-        chosen = own
-    elif earlier is not None and earlier.exists():
-        chosen = earlier
-    else:
-        chosen = own if share.first else None
-    data = load(job.data, job.data_dir, seed=job.seed, split=chosen, size=job.size, test=job.test_data)
-    if share.first and chosen is not None and chosen != own:
-        job.out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(chosen, own)
-    return data
+    earlier = [job.out / SPLIT] if job.resume else []
+    if job.init is not None and before is not None and before[1].data == job.data:
+        earlier.append(job.init / SPLIT)
+    chosen = next((path for path in earlier if path.exists()), None)
+    return load(job.data, job.data_dir, seed=job.seed, split=chosen, size=job.size, test=job.test_data)
 
 
 def check_target(job: Job) -> None:
