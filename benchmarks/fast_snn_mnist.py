@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, help="the folder that train made")
     parser.add_argument("--images", type=int, default=2000, help="test images")
     parser.add_argument("--tuned-on", type=int, default=1000, help="training images for fine-tuning")
+    parser.add_argument("--start", type=Path, help="the real-valued run, where it is not in the folder")
     parser.add_argument("--bits", type=int, nargs="+", default=[3, 2])
     args = parser.parse_args()
     data = load("mnist", default_data(ROOT), split=args.runs / "split.json")
@@ -100,7 +101,7 @@ def main() -> None:
         "commands": [record.command, f"python benchmarks/fast_snn_mnist.py {args.runs} --images {args.images}"],
         "machine": {"python": platform.python_version(), "system": platform.system()},
         "test_images": args.images,
-        "real_valued": load_run(args.runs / "32-bit")[1].test,
+        "real_valued": load_run(args.start or args.runs / "32-bit")[1].test,
         "bits": {str(bits): measure(args.runs / f"{bits}-bit", samples, tuning) for bits in args.bits},
     }
     RESULT.write_text(json.dumps(results, indent=2) + "\n")
