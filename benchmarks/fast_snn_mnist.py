@@ -96,15 +96,19 @@ def main() -> None:
     write_samples(samples, data.test, args.images)
     write_samples(tuning, data.train, args.tuned_on)
     _, record = load_run(args.runs / f"{args.bits[0]}-bit")
-    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    results[record.arch] = {
-        "commands": [record.command, f"python benchmarks/fast_snn_mnist.py {args.runs} --images {args.images}"],
-        "machine": {"python": platform.python_version(), "system": platform.system()},
-        "test_images": args.images,
-        "real_valued": load_run(args.start or args.runs / "32-bit")[1].test,
-        "bits": {str(bits): measure(args.runs / f"{bits}-bit", samples, tuning) for bits in args.bits},
-    }
-    RESULT.write_text(json.dumps(results, indent=2) + "\n")
+    for bits in args.bits:
+        found = measure(args.runs / f"{bits}-bit", samples, tuning)
+        results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+        entry = results.setdefault(record.arch, {"bits": {}})
+        entry |= {
+            "commands": [record.command, f"python benchmarks/fast_snn_mnist.py {args.runs} --images {args.images}"],
+            "machine": {"python": platform.python_version(), "system": platform.system()},
+            "test_images": args.images,
+            "tuned_on": args.tuned_on,
+            "real_valued": load_run(args.start or args.runs / "32-bit")[1].test,
+        }
+        entry["bits"][str(bits)] = found
+        RESULT.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":
