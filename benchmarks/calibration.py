@@ -24,6 +24,7 @@ import onnx2snn
 from onnx2snn.analysis.calibration import METHODS, Method
 from onnx2snn.flow.calibrate import Calibration
 from onnx2snn.frontends.onnx import OnnxRuntime
+from onnx2snn.training import accuracy
 from onnx2snn.training.data import arrays, default_data, load
 
 ROOT = Path(__file__).parent.parent
@@ -58,11 +59,6 @@ def train(name: str) -> None:
     torch.onnx.export(
         model, example, str(folder / "model.onnx"), dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "N"}}
     )
-
-
-def right(output: Array, y: Array) -> float:
-    """Share of samples whose largest output is the label's."""
-    return float((output.argmax(axis=1) == y).mean())
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,7 @@ def row(model: Path, choice: Choice, given: Array, x: Array, y: Array) -> dict[s
     return asdict(choice) | {
         "arithmetic": "integer" if network.integer else "float",
         "proven": network.certificate.exact,
-        "accuracy": right(run.output, y),
+        "accuracy": accuracy(run.output, y),
         "steps": run.steps,
         "spikes_per_sample": sum(run.spikes.values()) / len(x),
         "seconds_convert": round(ready - start, 1),
@@ -158,8 +154,8 @@ def measure(name: str, count: int, python: str | None, out: Path) -> None:
     found = known.setdefault(name, {"images": count, "rows": []})
     found |= {
         "command": " ".join(["python benchmarks/calibration.py", "--data-set", name, "--images", str(count)]),
-        "ann_accuracy": right(full[:count], y),
-        "ann_accuracy_all_images": right(full, test_y),
+        "ann_accuracy": accuracy(full[:count], y),
+        "ann_accuracy_all_images": accuracy(full, test_y),
         "calibration_images": len(given),
     }
     if python is not None and "spikingjelly" not in found:

@@ -21,18 +21,13 @@ from typing import Any
 import numpy as np
 
 import onnx2snn
-from onnx2snn.training import export_onnx, load_run, run_onnx
+from onnx2snn.training import accuracy, export_onnx, load_run, run_onnx
 from onnx2snn.training.data import default_data, load, write_samples
 from onnx2snn.training.finetune import Options, finetune
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "fast_snn_mnist.json"
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def right(output: Array, y: Array) -> float:
-    """Share of samples whose largest output is the label's."""
-    return float((output.argmax(axis=1) == y).mean())
 
 
 def measure(run: Path, samples: Path, tuning: Path) -> dict[str, Any]:
@@ -44,7 +39,7 @@ def measure(run: Path, samples: Path, tuning: Path) -> dict[str, Any]:
     parity = export_onnx(network, record.shape, model, samples=x[:200])
     expected = run_onnx(model, x)
     found: dict[str, Any] = {
-        "ann": right(expected, y),
+        "ann": accuracy(expected, y),
         "ann_on_all_test_images": record.test,
         "parity": str(parity),
         "training": record.model_dump(

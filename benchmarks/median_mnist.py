@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import onnx2snn
-from onnx2snn.training import export_onnx, load_run, run_onnx
+from onnx2snn.training import accuracy, export_onnx, load_run, run_onnx
 from onnx2snn.training.data import arrays, default_data, load
 from onnx2snn.training.fit import How, Job, train
 from onnx2snn.training.recipes import read_plan
@@ -50,7 +50,7 @@ def measure(setting: str, epochs: int) -> dict[str, Any]:
     model = folder / "model.onnx"
     x, y = arrays(load("mnist", default_data(ROOT), split=folder / "split.json").test)
     parity = export_onnx(network, run.shape, model, samples=x)
-    reached = float((run_onnx(model, x).argmax(1) == y).mean())
+    reached = accuracy(run_onnx(model, x), y)
     certificate = onnx2snn.convert(model).certificate
     print(setting, reached, PUBLISHED[setting], flush=True)
     return {

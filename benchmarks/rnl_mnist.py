@@ -22,7 +22,7 @@ import numpy as np
 
 import onnx2snn
 from onnx2snn.flow.calibrate import Calibration
-from onnx2snn.training import export_onnx, load_run, run_onnx
+from onnx2snn.training import accuracy, export_onnx, load_run, run_onnx
 from onnx2snn.training.data import arrays, default_data, load
 from onnx2snn.training.fit import How, Job, train
 from onnx2snn.training.recipes import read_plan
@@ -61,13 +61,8 @@ def curve(convert: Callable[[int], onnx2snn.Conversion], x: Array, y: Array) -> 
     found: dict[int, float] = {}
     for steps in STEPS:
         output = np.concatenate([convert(steps).simulate(x[i : i + 250]).output for i in range(0, len(x), 250)])
-        found[steps] = right(output, y)
+        found[steps] = accuracy(output, y)
     return found
-
-
-def right(output: Array, y: Array) -> float:
-    """Share of samples whose largest output is the label's."""
-    return float((output.argmax(axis=1) == y).mean())
 
 
 def rates(folder: Path, v0: float) -> Callable[[int], onnx2snn.Conversion]:
@@ -117,7 +112,7 @@ def main() -> None:
     for name, folder in (("stage 1", one), ("stage 2", two)):
         for v0 in (0.0, 0.5):
             curves[f"rate norm {name}, v0 = {'theta/2' if v0 else '0'}"] = curve(rates(folder, v0), x, y)
-    ann = right(run_onnx(path, x), y)
+    ann = accuracy(run_onnx(path, x), y)
     folders = {"relu": relu, "stage1": one, "stage2": two}
     result = {
         "command": f"python benchmarks/rnl_mnist.py --epochs {args.epochs} --images {args.images}",
