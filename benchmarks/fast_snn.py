@@ -1,12 +1,13 @@
-"""Fast-SNN on MNIST: a network at 32, 4, 3 and 2 bits, and what each code makes of the last two.
+"""Fast-SNN's progressive training: a network at 32, 4, 3 and 2 bits, and what each code makes of it.
 
     onnx2snn train --recipe benchmarks/recipes/fast_snn_mnist.toml --arch alexnet --limit-train 30000 --seed 1 \
         -o runs/alexnet
-    python benchmarks/fast_snn_mnist.py runs/alexnet [--images 2000] [--tuned-on 1000]
+    python benchmarks/fast_snn.py runs/alexnet [--images 2000] [--tuned-on 1000] [--bits 3 2]
 
 For each precision b, on the first test images: the quantised network in ONNX Runtime; codes `if` and `signed-if` at
-T = 2^b - 1 steps; `signed-if` fine-tuned layer by layer on training images; `st-bif` until silent; each with the
-predictions that differ from ONNX Runtime's. Adds the network to benchmarks/results/fast_snn_mnist.json.
+T = 2^b - 1 steps; `signed-if` fine-tuned layer by layer on training images (`--tuned-on 0`: left out); `st-bif` until
+silent; each with the predictions that differ from ONNX Runtime's. Adds the network, under the names of its data and
+architecture, to benchmarks/results/fast_snn.json.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from onnx2snn.training.data import default_data, load, write_samples
 from onnx2snn.training.finetune import Options, finetune
 
 ROOT = Path(__file__).parent.parent
-RESULT = ROOT / "benchmarks" / "results" / "fast_snn_mnist.json"
+RESULT = ROOT / "benchmarks" / "results" / "fast_snn.json"
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def measure(run: Path, samples: Path, tuning: Path) -> dict[str, Any]:
+def measure(run: Path, samples: Path, tuning: Path | None) -> dict[str, Any]:
     """One precision of one network."""
     network, record = load_run(run)
     with np.load(samples) as file:
@@ -53,6 +54,8 @@ def measure(run: Path, samples: Path, tuning: Path) -> dict[str, Any]:
         if conversion.certificate.exact:
             found[code]["proven"] = f"all {conversion.certificate.breakpoints} breakpoints, every count"
         print(run, code, found[code], flush=True)
+    if tuning is None:
+        return found
     started = time.process_time()
     tuned = finetune(run / "signed-if", tuning, run / "fine-tuned", Options(), force=True)
     seconds = round(time.process_time() - started, 1)
@@ -82,22 +85,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("runs", type=Path, help="the folder that train made")
     parser.add_argument("--images", type=int, default=2000, help="test images")
-    parser.add_argument("--tuned-on", type=int, default=1000, help="training images for fine-tuning")
+    parser.add_argument("--tuned-on", type=int, default=1000, help="training images for fine-tuning; 0: none")
     parser.add_argument("--start", type=Path, help="the real-valued run, where it is not in the folder")
     parser.add_argument("--bits", type=int, nargs="+", default=[3, 2])
     args = parser.parse_args()
-    data = load("mnist", default_data(ROOT), split=args.runs / "split.json")
-    samples, tuning = args.runs / "test.npz", args.runs / "tuning.npz"
-    write_samples(samples, data.test, args.images)
-    write_samples(tuning, data.train, args.tuned_on)
     _, record = load_run(args.runs / f"{args.bits[0]}-bit")
+    data = load(
+        record.data, default_data(ROOT), split=args.runs / "split.json", size=record.size, test=record.test_data
+    )
+    samples = args.runs / "test.npz"
+    tuning = args.runs / "tuning.npz" if args.tuned_on else None
+    write_samples(samples, data.test, args.images)
+    if tuning is not None:
+        write_samples(tuning, data.train, args.tuned_on)
+    command = f"python benchmarks/fast_snn.py {args.runs} --images {args.images} --tuned-on {args.tuned_on}"
     for bits in args.bits:
         found = measure(args.runs / f"{bits}-bit", samples, tuning)
         results: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-        entry = results.setdefault(record.arch, {"bits": {}})
+        entry = results.setdefault(f"{record.data} {record.arch}", {"bits": {}})
         entry |= {
-            "commands": [record.command, f"python benchmarks/fast_snn_mnist.py {args.runs} --images {args.images}"],
+            "commands": [record.command, command],
             "machine": {"python": platform.python_version(), "system": platform.system()},
+            "training_images": record.limit_train or len(data.train),
             "test_images": args.images,
             "tuned_on": args.tuned_on,
             "real_valued": load_run(args.start or args.runs / "32-bit")[1].test,
