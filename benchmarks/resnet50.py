@@ -2,10 +2,12 @@
 
     python benchmarks/resnet50.py
 
-writes benchmarks/results/resnet50.json. The files are made in a temporary folder: random weights in int8 with one scale
-a channel, one scale for each activation, residual adds whose branches have unequal scales. `plain` adds the
-accumulators of a block to its identity branch; `quantised` quantises every branch before it is added, as ONNX Runtime's
-quantize_static does. 8 bits: QuantizeLinear, DequantizeLinear; 4 bits: with a Clip of the codes between them.
+writes benchmarks/results/resnet50.json. The files are made in a temporary folder: random weights with one scale a
+channel, one scale for each activation, residual adds whose branches have unequal scales. Weights are `whole` (int8 in
+the file, as ONNX Runtime's quantize_static writes them) or `real` (float32 behind QuantizeLinear, Clip and
+DequantizeLinear, as trainers export them). `plain` adds the accumulators of a block to its identity branch; `quantised`
+quantises every branch before it is added, as quantize_static does. 8 bits: QuantizeLinear, DequantizeLinear; 4 bits:
+with a Clip of the codes between them.
 Times are interleaved medians, peak memory is that of a process of its own above what its imports take.
 """
 
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,7 @@ class Writer:
 
     bits: int
     quantised: bool
+    real_weights: bool = False
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: list[onnx.TensorProto] = field(default_factory=list)
@@ -99,14 +103,29 @@ class Writer:
         spread = self.rng.uniform(0.5, 2.0, shape[0]) * np.sqrt(2 / fan_in)
         scale = (spread * 4 / levels).astype(np.float32)
         whole = np.rint(self.rng.standard_normal(shape, np.float32) * (levels / 4))
-        codes = np.clip(whole, -levels, levels).astype(np.int8)
         steps = self.constant(f"{name}.weight.scale", scale)
-        quantised = self.constant(f"{name}.weight.codes", codes)
-        weight = self.node("DequantizeLinear", f"{name}.weight", quantised, steps, axis=0)
+        if self.real_weights:
+            weight = self.real(name, whole * scale.reshape(-1, *[1] * (len(shape) - 1)), steps, levels)
+        else:
+            quantised = self.constant(f"{name}.weight.codes", np.clip(whole, -levels, levels).astype(np.int8))
+            weight = self.node("DequantizeLinear", f"{name}.weight", quantised, steps, axis=0)
         steps = self.constant(f"{name}.bias.scale", scale * self.scales[source])
         bias = np.rint(self.rng.uniform(-0.5, 0.5, shape[0]) / (scale * self.scales[source])).astype(np.int32)
         quantised = self.constant(f"{name}.bias.codes", bias)
         return weight, self.node("DequantizeLinear", f"{name}.bias", quantised, steps, axis=0)
+
+    def real(self, name: str, weight: Array, scale: str, levels: int) -> str:
+        """Real-valued weights that the file itself quantises, as trainers export them."""
+        zero = self.constant(f"{name}.weight.zero", np.zeros(weight.shape[0], np.int8))
+        codes = self.node(
+            "QuantizeLinear", f"{name}.weight.q", self.constant(f"{name}.weight.real", weight), scale, zero, axis=0
+        )
+        ends = (
+            self.constant(f"{name}.weight.{end}", np.array(bound, np.int8))
+            for end, bound in (("least", -levels), ("most", levels))
+        )
+        codes = self.node("Clip", f"{name}.weight.clip", codes, *ends)
+        return self.node("DequantizeLinear", f"{name}.weight", codes, scale, zero, axis=0)
 
     def conv(self, name: str, source: str, channels: tuple[int, int], kernel: int, stride: int = 1) -> str:
         parameters = self.weights(name, (channels[1], channels[0], kernel, kernel), source)
@@ -149,9 +168,9 @@ class Writer:
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
 
 
-def make(path: Path, bits: int, quantised: bool) -> Path:
+def make(path: Path, bits: int, adds: str, weights: str) -> Path:
     """Writes the file."""
-    Writer(bits, quantised).network(path)
+    Writer(bits, adds == "quantised", weights == "real").network(path)
     return path
 
 
@@ -188,13 +207,12 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, Any] = {"command": "python benchmarks/resnet50.py", "optimisation": "ORT_ENABLE_ALL", "files": {}}
     with tempfile.TemporaryDirectory() as scratch:
-        for bits in (8, 4):
-            for adds in ("plain", "quantised"):
-                name = f"{bits}-bit-{adds}"
-                path = make((options.keep or Path(scratch)) / f"{name}.onnx", bits, adds == "quantised")
-                if options.keep is None:
-                    found["files"][name] = measure(path, options.rounds)
-                    print(name, json.dumps(found["files"][name], indent=2), flush=True)
+        for bits, adds, weights in product((8, 4), ("plain", "quantised"), ("whole", "real")):
+            name = f"{bits}-bit, {adds} adds, {weights} weights"
+            path = make((options.keep or Path(scratch)) / f"{name}.onnx", bits, adds, weights)
+            if options.keep is None:
+                found["files"][name] = measure(path, options.rounds)
+                print(name, json.dumps(found["files"][name], indent=2), flush=True)
     if options.keep is None:
         RESULT.parent.mkdir(parents=True, exist_ok=True)
         RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
