@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 import shutil
 from importlib.resources import files
@@ -71,9 +70,10 @@ def test_ci_runs_the_readme_test_command() -> None:
     assert script.rstrip().endswith("-m pytest")
 
 
-def test_the_table_of_real_models_is_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", [page.name for page in PAGES if "<!-- end -->" in page.read_text(encoding="utf-8")])
+def test_tables_are_those_of_the_benchmarks(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    made = importlib.import_module("real_models_table")
-    rows = made.table(json.loads(made.RESULT.read_text(encoding="utf-8")))
-    assert rows.count("\n") > 25
-    assert rows in made.PAGE.read_text(encoding="utf-8")
+    tables = importlib.import_module("tables")
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert tables.MARKED.search(text)
+    assert tables.filled(text) == text

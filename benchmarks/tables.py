@@ -1,0 +1,144 @@
+"""The results of the other programs as the tables of the docs.
+
+    python benchmarks/tables.py
+
+writes, on every page, what belongs between the marks <!-- NAME --> and <!-- end -->, from benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent
+PAGES = ROOT.parent / "docs"
+MARKED = re.compile(r"<!-- ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
+Rows = Iterable[tuple[object, ...]]
+
+
+def results(name: str) -> dict[str, Any]:
+    """What a program found."""
+    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def table(columns: tuple[str, ...], rows: Rows) -> str:
+    """Markdown; None is an empty cell."""
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "".join(f"| {' | '.join('' if cell is None else str(cell) for cell in line)} |\n" for line in lines)
+
+
+def percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.2f}"
+
+
+def real_models() -> str:
+    """Every real file."""
+    columns = ("file", "dialect", "nodes", "T", "proven", "samples", "same answer", "counts that differ (worst)")
+    models = results("real_models")["models"]
+    return table((*columns, "output error", "seconds", "MB"), (_file(name, row) for name, row in models.items()))
+
+
+def _file(name: str, row: dict[str, Any]) -> tuple[object, ...]:
+    dialect = ", ".join(row.get("dialects", [])) or "float"
+    nodes = ", ".join(f"{count} {kind}" for kind, count in row.get("nodes", {}).items())
+    if not row.get("converted"):
+        return (name, dialect, nodes, None, row.get("failed") or row.get("reason", ""), *[None] * 6)
+    calibrated = " (calibrated)" if row["calibrated"] else ""
+    whole = "yes" if row["proven_exact"] else "no"
+    head = (name, dialect + calibrated, nodes, row["steps"], f"{whole}: {row['certificate']}")
+    if "not_compared" in row:
+        return (*head, f"not run: {row['not_compared']}", *[None] * 3, row["seconds"], row["peak_mb"])
+    agreement = None if row["argmax_agreement"] is None else f"{row['argmax_agreement']:.1%}"
+    differing = f"{row['differing']:,} of {row['counts']:,} ({row['largest_count_difference']})"
+    found = (row["samples"], agreement, differing, f"{row['largest_output_error']:.2g}")
+    return (*head, *found, row["seconds"], row["peak_mb"])
+
+
+def fast_snn() -> str:
+    """Progressive training, and what each code makes of each precision."""
+    columns = ("network", "training images", "epochs", "bits", "ANN, whole test set", "test images", "ANN", "`if`")
+    return table((*columns, "`signed-if`", "fine-tuned", "`st-bif`", "steps"), _precisions(results("fast_snn")))
+
+
+def _precisions(found: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    for name, entry in found.items():
+        for bits, row in sorted(entry["bits"].items(), reverse=True):
+            codes = [row.get(code, {}).get("accuracy") for code in ("if", "signed-if", "signed-if, fine-tuned")]
+            exact = row["st-bif"]
+            yield (
+                name,
+                _thousands(entry["training_images"]),
+                row["training"]["epochs"],
+                bits,
+                percent(row["ann_on_all_test_images"]),
+                entry["test_images"],
+                percent(row["ann"]),
+                *map(percent, codes),
+                f"{percent(exact['accuracy'])} ({exact['predictions_that_differ']} differ)",
+                f"{row['if']['steps']}; {exact['steps']}",
+            )
+
+
+def _thousands(number: int | str) -> str:
+    return number if isinstance(number, str) else f"{number:,}"
+
+
+def median() -> str:
+    """Median k/B quantisation."""
+    columns = ("setting", "levels", "epochs", "here", "published", "difference in images", "proven")
+    found = results("median_mnist")["settings"]
+    return table(
+        columns,
+        (
+            (
+                name,
+                row["levels"],
+                row["training"]["epochs"],
+                percent(row["test"]),
+                percent(row["published"]),
+                f"{row['difference_in_images']:+}",
+                row["proven"],
+            )
+            for name, row in sorted(found.items())
+        ),
+    )
+
+
+def rate_norm() -> str:
+    """Rate Norm Layers against thresholds from calibration."""
+    found = results("rnl_mnist")
+    curves = found["accuracy"]
+    steps = [step for step in next(iter(curves.values())) if int(step) >= 4]
+    reached = found["steps_to_99_percent_of_the_ann"]
+    return table(
+        ("network", *(f"T = {step}" for step in steps), "99 % of the ANN at"),
+        ((name, *(percent(curve[step]) for step in steps), reached[name] or "never") for name, curve in curves.items()),
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "real-models": real_models,
+    "fast-snn": fast_snn,
+    "median": median,
+    "rate-norm": rate_norm,
+}
+
+
+def filled(text: str) -> str:
+    """The page with all its tables anew."""
+    return MARKED.sub(lambda found: f"<!-- {found[1]} -->\n{TABLES[found[1]]()}<!-- end -->\n", text)
+
+
+def main() -> None:
+    for page in sorted(PAGES.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if filled(text) != text:
+            page.write_text(filled(text), encoding="utf-8")
+            print(page.name)
+
+
+if __name__ == "__main__":
+    main()
