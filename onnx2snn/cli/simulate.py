@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
+from onnx2snn.cli.output import Json, print_json, progress
 
 NAME = "simulate"
 
@@ -21,26 +21,32 @@ def command(
         Optional[Path],  # noqa: UP045  typer reads the annotation
         typer.Option(help="Write output (N, ...) and steps to this .npz.", show_default=False),
     ] = None,
+    csv: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="STEM", help="Write STEM.curve.csv and STEM.layers.csv.", show_default=False),
+    ] = None,
+    device: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="NAME|FILE.toml", help="Energy table, more than once for several.", show_default=False),
+    ] = None,
+    exit_rule: Annotated[str, typer.Option("--exit", help="Rule of early exit: margin or confidence.")] = "margin",
+    exit_at: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="A,B,...", help="Thresholds of early exit.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the artifact in DIR on DATA: accuracy, latency, spikes and firing rates."""
-    from onnx2snn.flow.simulate import simulate
+    """Run the artifact in DIR on DATA: accuracy at every step, latency, rates, synaptic operations, energy."""
+    from onnx2snn.cli.simulation import as_dictionary, show, write_csv
+    from onnx2snn.flow.simulate import DEVICES, simulate
+    from onnx2snn.metrics.answers import parse_exits
 
+    rule = parse_exits(exit_rule, exit_at)
     with progress("simulating") as bar:
-        found = simulate(artifact, data, save, bar)
+        found = simulate(artifact, data, save, bar, device or DEVICES, rule)
+    if csv is not None:
+        write_csv(found, csv)
     if as_json:
-        layers = [vars(layer) for layer in found.layers]
-        print_json(
-            {
-                "samples": found.samples,
-                "accuracy": found.accuracy,
-                "steps": found.steps,
-                "inject_steps": found.inject_steps,
-                "layers": layers,
-            }
-        )
-        return
-    steps = f"{found.steps} steps ({found.inject_steps} + {found.steps - found.inject_steps})"
-    print(f"{found.samples} samples, {steps}, accuracy {percent(found.accuracy)}")
-    rows = [(layer.name, layer.neurons, layer.spikes / found.samples, layer.rate) for layer in found.layers]
-    print_table(str(artifact), ("population", "neurons", "spikes per sample", "spikes per neuron and step"), rows)
+        print_json(as_dictionary(found))
+    else:
+        show(found, str(artifact))

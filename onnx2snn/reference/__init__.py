@@ -8,14 +8,17 @@ from onnx2snn.reference.network import evaluate
 from onnx2snn.reference.neurons import FIRE, State, start, step
 from onnx2snn.reference.spiking import Run, joined, run, settle_bound
 from onnx2snn.reference.tail import tail_nodes
+from onnx2snn.reference.watching import Channel, Watch
 
 RULE_FILES = (moves,)  #: importing them registers their rules
 
 __all__ = [
     "FIRE",
     "FUNCTIONS",
+    "Channel",
     "Run",
     "State",
+    "Watch",
     "apply",
     "carries_constant",
     "constant_nodes",

@@ -12,6 +12,13 @@ from onnx2snn.ir.ops import AveragePool, Conv, MaxPool, Pool, SumPool
 from onnx2snn.ir.ops.spatial import window_output
 
 
+def cuts(size: Shape, kernel: Shape, strides: Shape, dilations: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
+    """For each kernel place, the slices of the padded spatial axes that it meets at outputs of `size`."""
+    for place in product(*(range(k) for k in kernel)):
+        starts = [p * d for p, d in zip(place, dilations, strict=True)]
+        yield place, tuple(slice(a, a + s * (n - 1) + 1, s) for a, s, n in zip(starts, strides, size, strict=True))
+
+
 def places(
     x: Array, kernel: Shape, strides: Shape, pads: Shape, dilations: Shape, fill: float = 0
 ) -> Iterator[tuple[Shape, Array]]:
@@ -19,9 +26,7 @@ def places(
     rank = len(kernel)
     size = window_output(x.shape[2:], kernel, strides, pads, dilations)
     padded = np.pad(x, [(0, 0), (0, 0), *((pads[i], pads[i + rank]) for i in range(rank))], constant_values=fill)
-    for place in product(*(range(k) for k in kernel)):
-        starts = [p * d for p, d in zip(place, dilations, strict=True)]
-        cut = [slice(a, a + s * (n - 1) + 1, s) for a, s, n in zip(starts, strides, size, strict=True)]
+    for place, cut in cuts(size, kernel, strides, dilations):
         yield place, padded[:, :, *cut]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from onnx2snn.backends.numpy.plan import Plan
 from onnx2snn.backends.numpy.walk import Block, Course, Trial
 from onnx2snn.ir import Array, Graph
-from onnx2snn.reference import Run, joined
+from onnx2snn.reference import Channel, Run, Watch, joined
 
 CHUNK_BYTES = 64 << 20  #: of signals and of work on them at any one time: see `Plan.tick_bytes`
 Progress = Callable[[int], None]
@@ -40,24 +40,39 @@ class NumpySimulator:
         self.samples = max(1, fit // self.plan.likely)
         self.ticks = max(1, fit // self.samples)
 
-    def run(self, x: Array, progress: Progress | None = None, given: Mapping[str, Array] | None = None) -> Run:
+    def run(
+        self,
+        x: Array,
+        progress: Progress | None = None,
+        given: Mapping[str, Array] | None = None,
+        watch: Watch | None = None,
+        channel: Channel | None = None,
+    ) -> Run:
         """Simulates `x` (batch, *input shape); `progress` is called with the number of samples done so far.
 
         given: counts by population; what such a population sends on is these counts, evenly spread over the
         inject steps, so that every layer is tried alone. The counts returned are what it would have sent.
+        watch: is told of every chunk and block.  channel: carries the spikes, and may lose some.
         """
         runs: list[Run] = []
         for start in range(0, len(x), self.samples):
             chunk = slice(start, start + self.samples)
-            runs.append(self._run(x[chunk], {name: counts[chunk] for name, counts in (given or {}).items()}))
+            counts_given = {name: counts[chunk] for name, counts in (given or {}).items()}
+            if watch is not None:
+                watch.begin(start, x[chunk])
+            runs.append(self._run(x[chunk], counts_given, watch, channel, start))
+            if watch is not None:
+                watch.end(runs[-1])
             if progress is not None:
                 progress(min(chunk.stop, len(x)))
         return joined(runs)
 
-    def _run(self, x: Array, given: Mapping[str, Array]) -> Run:
+    def _run(
+        self, x: Array, given: Mapping[str, Array], watch: Watch | None, channel: Channel | None, sample: int
+    ) -> Run:
         plan = self.plan
         starts, before = self._calibrate(x)
-        course = Course(plan, x, given, starts)
+        course = Course(plan, x, given, starts, watch, channel, sample)
         for first in range(0, plan.most, self.ticks):
             course.advance(Block(first, min(first + self.ticks, plan.most)))
             if course.silent:

@@ -16,7 +16,7 @@ from onnx2snn.backends.numpy.populations import Population
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Node
 from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
-from onnx2snn.reference import apply, feed, part
+from onnx2snn.reference import Channel, Watch, apply, feed, part
 
 Drive = Callable[[int], Array | None]  #: what arrives at a tick; None: nothing
 
@@ -39,10 +39,11 @@ class Walk(ABC):
     still: constant charge (batch, *features) by node.  sums: what has arrived at readouts and max pools so far.
     sent: what max pools have sent.  ends: tick at which constant charge ends, whose parts are those of `plan.steps`.
     A signal is one value a tick (ticks, batch, *features): the ticks of a block or fewer, then nothing, or not there.
+    watch: who is told of signals.
     """
 
-    def __init__(self, plan: Plan, x: Array, ends: int) -> None:
-        self.plan, self.batch, self.ends = plan, len(x), ends
+    def __init__(self, plan: Plan, x: Array, ends: int, watch: Watch | None = None) -> None:
+        self.plan, self.batch, self.ends, self.watch = plan, len(x), ends, watch
         self.inputs = feed(plan.graph, x)
         self.still: dict[str, Array] = {}
         self.sums: dict[str, Array] = {}
@@ -108,12 +109,15 @@ class Walk(ABC):
             train = self._fire(node, op, drive, 0 if values is None else len(values), block)
             return train if train is None or op.integer else train * op.value.astype(kind)
         if isinstance(op, Readout):
-            self._add_up(node, arriving)
+            self._add_up(node, arriving, block.first)
             return None
         if not arriving:
             return None
         if isinstance(op, MaxPool):
-            return self._max_pool(node, op, kind, arriving[0])
+            change = self._max_pool(node, op, kind, arriving[0])
+            if self.watch is not None:
+                self.watch.spikes(node.name, block.first, change)
+            return change
         if isinstance(op, (Add, Concat)):
             ticks = max(len(values) for values in arriving)
             arriving = [self._filled(source, signals.get(source), block.first, ticks) for source in node.inputs]
@@ -148,12 +152,17 @@ class Walk(ABC):
             return values
         return np.concatenate([values, np.zeros((short, *values.shape[1:]), values.dtype)])
 
-    def _add_up(self, node: Node, arriving: list[Array]) -> None:
+    def _add_up(self, node: Node, arriving: list[Array], first: int) -> None:
         """Adds a block to a readout, tick after tick."""
         total = self.sums.setdefault(node.name, np.zeros((self.batch, *self.plan.graph.shape(node.inputs[0]))))
         for values in arriving:
+            sums: list[Array] = []
             for value in values:
                 total += value
+                if self.watch is not None:
+                    sums.append(total.copy())
+            if self.watch is not None and sums:
+                self.watch.readout(node.name, first, np.stack(sums))
 
     def _max_pool(self, node: Node, op: MaxPool, kind: np.dtype[np.generic], values: Array) -> Array:
         """Pools the running sums and sends the differences."""
@@ -198,11 +207,22 @@ class Course(Walk):
 
     given: counts by population that are sent on in place of its own.  starts: initial membranes in place of v0.
     silent: whether all populations had fallen silent for good before the last block ended.
+    channel: what carries the spikes of samples from number `sample` on.
     """
 
-    def __init__(self, plan: Plan, x: Array, given: Mapping[str, Array], starts: Mapping[str, Array]) -> None:
-        super().__init__(plan, x, plan.steps)
+    def __init__(
+        self,
+        plan: Plan,
+        x: Array,
+        given: Mapping[str, Array],
+        starts: Mapping[str, Array],
+        watch: Watch | None = None,
+        channel: Channel | None = None,
+        sample: int = 0,
+    ) -> None:
+        super().__init__(plan, x, plan.steps, watch)
         self.given, self.silent = given, False
+        self.channel, self.sample = channel, sample
         self.populations = {
             node.name: Population(
                 op, plan.kinds[node.name], (len(x), *plan.graph.shape(node.name)), plan.most, starts.get(node.name)
@@ -214,16 +234,22 @@ class Course(Walk):
     def advance(self, block: Block) -> None:
         self.silent = True
         super().advance(block)
+        if self.watch is not None:
+            self.watch.advanced(block.first, block.stop)
 
     def _fire(self, node: Node, op: Neuron, drive: Drive, arrived: int, block: Block) -> Array | None:
         plan = self.plan
         least = max(plan.steps, block.first + arrived) if plan.settle is None else plan.most
         train = self.populations[node.name].advance(drive, block.first, block.stop, least)
         self.silent &= len(train) < block.ticks
+        if self.watch is not None and len(train):
+            self.watch.spikes(node.name, block.first, train)
         if node.name in self.given:
             train = spread(self.given[node.name], plan.steps, block)
             self.silent &= len(train) < block.ticks
-        return train if len(train) else None
+        if not len(train):
+            return None
+        return train if self.channel is None else self.channel.carry(node.name, self.sample, block.first, train)
 
 
 def spread(counts: Array, steps: int, block: Block) -> Array:
