@@ -262,7 +262,18 @@ def test_another_model_is_a_finding(artifact: Path, tmp_path: Path) -> None:
     other = _changed(tmp_path, "other.onnx", scale.name, numpy_helper.to_array(scale) * np.float32(1.5))
     found = onnx2snn("verify", other, artifact, "--json")
     assert found.code == 1
-    assert any("another file" in finding for finding in found.json["findings"])
+    (finding,) = found.json["findings"]
+    assert "another file than other.onnx (digits.onnx)" in finding
+    assert "claims on" in finding
+    assert finding.endswith("verify against the file it was made from, or convert again")
+
+
+def test_the_same_network_in_another_file_is_one_finding(artifact: Path, tmp_path: Path) -> None:
+    model = onnx.load(MODEL)
+    model.doc_string = "the same network"
+    onnx.save(model, tmp_path / "other.onnx")
+    (finding,) = onnx2snn("verify", tmp_path / "other.onnx", artifact, "--json").json["findings"]
+    assert finding.endswith("though what it claims holds of this one too; convert again")
 
 
 def test_target_that_is_not_ours(tmp_path: Path) -> None:

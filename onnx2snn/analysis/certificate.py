@@ -8,13 +8,14 @@ counts for every input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
+from onnx2snn.analysis.coarser import coarsened, too_fine
 from onnx2snn.analysis.follow import Follower, Link
 from onnx2snn.analysis.lattice import TAIL, Lattice, Place, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
@@ -108,8 +109,8 @@ class _Judge:
         self.unrest = (
             "" if self.ticks >= steps + silent else f"settles {settle} steps, silent for certain after {silent}"
         )
-        self.coarse = _too_fine(reference, network, steps)
-        self.reference, self.network, self.steps = _coarsened(reference, self.coarse, steps), network, steps
+        self.coarse = too_fine(reference, network, steps)
+        self.reference, self.network, self.steps = coarsened(reference, self.coarse, steps), network, steps
         self.places: Places = lattices(self.reference)
         self.ranges: Places = lattices(network, self.ticks)
         self.links = Follower(self.reference, network, self.places).links()
@@ -313,26 +314,6 @@ def _before_encoders(reference: Graph, graph: Graph) -> frozenset[str]:
         if readers and encoded and node.name not in graph.outputs and not isinstance(node.op, (Input, Encoder)):
             found.add(node.name)
     return frozenset(found) - encoders
-
-
-def _too_fine(reference: Graph, network: Graph, steps: int) -> dict[str, Staircase]:
-    """Staircases with more levels than steps that stand for neurons without an upper bound."""
-    found: dict[str, Staircase] = {}
-    for node in reference.of(Staircase):
-        twin = network.get(node.name)
-        unbounded = twin is not None and isinstance(twin.op, Neuron) and twin.op.range[1] is None
-        if isinstance(node.op, Staircase) and unbounded and node.op.hi > steps:
-            found[node.name] = node.op
-    return found
-
-
-def _coarsened(reference: Graph, fine: Mapping[str, Staircase], steps: int) -> Graph:
-    """The reference with those staircases climbed in `steps` steps of hi / steps levels, as MapNeurons has them."""
-    graph = reference.copy()
-    for name, op in fine.items():
-        coarser = op.hi / steps
-        graph.replace(name, replace(op, scale=op.scale * coarser, lo=-int(-op.lo // coarser), hi=steps))
-    return graph
 
 
 def _span(op: Neuron, steps: int) -> int:

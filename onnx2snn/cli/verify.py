@@ -10,6 +10,7 @@ import typer
 from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from onnx2snn.flow.diagnose import Diagnosis
     from onnx2snn.flow.verify import Parity, Verification
 
 NAME = "verify"
@@ -22,13 +23,16 @@ def command(
         Optional[Path],  # noqa: UP045  typer reads the annotation
         typer.Option(help="Samples to measure parity with the model on.", show_default=False),
     ] = None,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Say where and why counts differ on DATA, and try what would mend it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prove what can be proven of the artifact in DIR, and measure it on DATA. Exit code 1 for a finding."""
     from onnx2snn.flow.verify import verify
 
     with progress("verifying") as bar:
-        found = verify(model, artifact, data, bar)
+        found = verify(model, artifact, data, bar, diagnose)
     if as_json:
         print_json(as_dictionary(found))
     else:
@@ -51,6 +55,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
             "approximations": certificate.approximations,
         },
         "parity": found.parity,
+        "diagnosis": found.diagnosis,
         "findings": found.findings,
     }
 
@@ -76,6 +81,8 @@ def show(found: Verification) -> None:
         print(f"approximation: {text}")
     if found.parity is not None:
         _show_parity(found.parity)
+    if found.diagnosis is not None:
+        _show_diagnosis(found.diagnosis)
     for finding in found.findings:
         print(f"finding: {finding}")
 
@@ -103,3 +110,25 @@ def _show_parity(parity: Parity) -> None:
     rows = [(p.name, p.counts, p.alone, p.cumulative, p.rounding, p.worst) for p in parity.layers]
     columns = ("population", "counts", "differ alone", "differ in the network", "of these float32 near-ties", "worst")
     print_table(f"parity with {parity.executor}", columns, rows)
+
+
+def _show_diagnosis(diagnosis: Diagnosis) -> None:
+    from onnx2snn.analysis.causes import CAUSES
+
+    causes = [cause for cause in CAUSES if any(p.alone[cause] or p.network[cause] for p in diagnosis.layers)]
+    if not causes:
+        print("diagnosis: no count differs")
+    else:
+        rows = [
+            (name, what, sum(split.values()), *(split[cause] or "" for cause in causes))
+            for p in diagnosis.layers
+            for name, what, split in ((p.name, "alone", p.alone), ("", "in the network", p.network))
+        ]
+        print_table("diagnosis", ("population", "counts that differ", "all", *causes), rows)
+    reals = [(p.name, percent(p.real.beyond / max(1, p.real.values)), *p.real.rms) for p in diagnosis.layers if p.real]
+    if reals:
+        columns = ("population", "real values past its ends", "rms steps off alone", "in the network")
+        print_table("against the model's real values", columns, reals)
+    for layer in diagnosis.layers:
+        if layer.advice:
+            print(layer.advice)

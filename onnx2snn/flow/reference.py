@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,15 @@ from onnx2snn.reference import evaluate
 
 @dataclass(frozen=True)
 class Truth:
-    """outputs: (N, ...) each, of the model.  counts: by staircase, int64 (N, *features)."""
+    """outputs: (N, ...) each, of the model.  counts: by staircase, int64 (N, *features).
+
+    real: where the network is quantised otherwise than the model, what the model has in place of the staircases' own
+    values, in steps of them; float64 by staircase.
+    """
 
     outputs: tuple[Array, ...]
     counts: dict[str, Array]
+    real: dict[str, Array] = field(default_factory=dict[str, Array])
 
 
 class OnnxTruth:
@@ -39,18 +44,18 @@ class OnnxTruth:
         """Runs a batch."""
         values = self.session.run(x)
         outputs = tuple(values[name] for name in self.session.outputs)
+        steps = {name: self._steps(name, values[tensor]) for name, tensor in self.tensors.items()}
         if self.calibrated:
-            return Truth(outputs, exact_counts(self.reference, x))
-        counts = {name: self._counts(name, values[tensor]) for name, tensor in self.tensors.items()}
+            return Truth(outputs, exact_counts(self.reference, x), steps)
+        counts = {name: np.rint(values).astype(np.int64) for name, values in steps.items()}
         if len(counts) < len(self.reference.of(Staircase)):
             counts = exact_counts(self.reference, x) | counts
         return Truth(outputs, counts)
 
-    def _counts(self, name: str, values: Array) -> Array:
+    def _steps(self, name: str, values: Array) -> Array:
         op = self.reference[name].op
         assert isinstance(op, Staircase)
-        shaped = values.astype(np.float64).reshape(len(values), *self.reference.shape(name))
-        return np.rint(shaped / op.scale).astype(np.int64)
+        return values.astype(np.float64).reshape(len(values), *self.reference.shape(name)) / op.scale
 
 
 def exact_counts(reference: Graph, x: Array) -> dict[str, Array]:

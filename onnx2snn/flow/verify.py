@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from onnx2snn.analysis.causes import Population
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import FineTuning, Source, check_files
-from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError
+from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError, UsageError
 from onnx2snn.flow.batches import batch_size, batches
 from onnx2snn.flow.calibrate import was_calibrated
 from onnx2snn.flow.data import Samples, read_samples
+from onnx2snn.flow.diagnose import Diagnoser, Diagnosis
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reference import OnnxTruth, Truth, exact_counts
 from onnx2snn.flow.simulate import Progress
 from onnx2snn.frontends.onnx import read_onnx
-from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Neuron, Staircase
+from onnx2snn.ir import Array, Graph
+from onnx2snn.ir.ops import Neuron
 from onnx2snn.passes import approximate
 from onnx2snn.passes.text import parse_recipe
 from onnx2snn.reference import Run
@@ -68,6 +70,8 @@ class Parity:
 class Verification:
     """certificate: what is proven.  parity: what was measured, if asked.  findings: what is wrong, in words.
 
+    diagnosis: where and why counts differ, if asked.
+
     calibrated: what it is proven of is the model as calibration quantised it.
     fine_tuning: what was changed after conversion, so that the network is no longer the model's.
     """
@@ -77,6 +81,7 @@ class Verification:
     findings: tuple[str, ...]
     calibrated: bool = False
     fine_tuning: FineTuning | None = None
+    diagnosis: Diagnosis | None = None
 
     @property
     def ok(self) -> bool:
@@ -85,44 +90,65 @@ class Verification:
 
 
 def verify(
-    model: str | Path, folder: str | Path, data: str | Path | None = None, progress: Progress | None = None
+    model: str | Path,
+    folder: str | Path,
+    data: str | Path | None = None,
+    progress: Progress | None = None,
+    diagnose: bool = False,
 ) -> Verification:
     """Checks an artifact against the model it was made from.
 
     The static certificate is worked out anew from the model file and the numbers in the folder. With `data`, counts
     and outputs are measured against ONNX Runtime as well, or against onnx.reference where the model holds ops of QONNX.
     Differences that the artifact does not claim to exclude (an inexact code, real arithmetic) are reported but are no
-    findings.
+    findings. `diagnose` splits them into causes and tries what would mend them; it needs `data`.
     """
+    if diagnose and data is None:
+        raise UsageError("--diagnose: samples expected, found none; give --data DATA.npz")
     artifact = open_artifact(Path(folder), trust=True)
     findings = [f"{problem}" for problem in check_files(artifact.folder, artifact.manifest)]
     source = Source.of(_existing(Path(model)))
-    if source.sha256 != artifact.manifest.model.sha256:
-        findings.append(f"the artifact was made from another file than {source.file} ({artifact.manifest.model.file})")
+    made_from = artifact.manifest.model
+    another = f"the artifact was made from another file than {source.file} ({made_from.file})"
+    another = "" if source.sha256 == made_from.sha256 else another
     graph = artifact.graph()
     ann = read_onnx(Path(model)).graph
     try:
         reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))
     except Onnx2SnnError as error:
-        raise ArtifactError("; ".join([*findings, str(error)])) from error
+        raise ArtifactError("; ".join([*findings, *filter(None, [another]), str(error)])) from error
     tuning = artifact.manifest.fine_tuning
     changed = [*lost, *([] if tuning is None else [str(tuning)])]
     certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, changed)
-    findings += _against_claims(artifact, graph, certificate)
+    claims = _against_claims(artifact, graph, certificate)
+    findings += [_of_another(another, claims, len(certificate.verdicts))] if another else claims
     findings += artifact.backend.audit(artifact.network(graph, certificate), artifact.folder)
-    parity = None
+    parity, diagnosis = None, None
     if data is not None:
         samples = read_samples(Path(data), artifact.manifest.inputs)
-        parity = _measure(Path(model), artifact, reference, samples, progress, bool(lost))
+        manifest = artifact.manifest
+        diagnoser = Diagnoser(reference, graph, manifest.schedule, manifest.code, manifest.arithmetic == "integer")
+        parity = _measure(Path(model), artifact, diagnoser, samples, progress, bool(lost), diagnose)
+        diagnosis = diagnoser.finish() if diagnose else None
         findings += _against_proof(certificate, parity)
     calibrated = was_calibrated(artifact.manifest.staircase_passes)
-    return Verification(certificate, parity, tuple(findings), calibrated, tuning)
+    return Verification(certificate, parity, tuple(findings), calibrated, tuning, diagnosis)
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
         read_onnx(path)  # says what is wrong with it
     return path
+
+
+def _of_another(another: str, claims: list[str], ops: int) -> str:
+    """One finding in place of one for each op that another model has otherwise."""
+    if not claims:
+        return f"{another}, though what it claims holds of this one too; convert again"
+    return (
+        f"{another}: {len(claims)} of its claims on {ops} ops do not hold of this one; "
+        "verify against the file it was made from, or convert again"
+    )
 
 
 def _against_claims(artifact: Artifact, graph: Graph, certificate: Certificate) -> list[str]:
@@ -155,15 +181,18 @@ def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) ->
 
 
 def _measure(
-    model: Path, artifact: Artifact, reference: Graph, samples: Samples, progress: Progress | None, own_counts: bool
+    model: Path,
+    artifact: Artifact,
+    diagnoser: Diagnoser,
+    samples: Samples,
+    progress: Progress | None,
+    own_counts: bool,
+    diagnose: bool,
 ) -> Parity:
-    from onnx2snn.backends.numpy import NumpySimulator
-
-    manifest = artifact.manifest
-    truth = OnnxTruth(model, reference, own_counts or was_calibrated(manifest.staircase_passes))
-    graph = artifact.graph()
-    alone = NumpySimulator(graph, manifest.steps, manifest.schedule.settle)
-    tally = _Tally(reference, graph, manifest.steps)
+    measure = diagnoser.measure
+    reference, graph = measure.reference, measure.network
+    truth = OnnxTruth(model, reference, own_counts or was_calibrated(artifact.manifest.staircase_passes))
+    tally = _Tally(reference, measure.populations)
     tally.parity.calibrated, tally.parity.executor = truth.calibrated, truth.session.name
     simulator = artifact.simulator()
     for x in batches(samples.x, batch_size(graph)):
@@ -172,24 +201,25 @@ def _measure(
         found, wanted = ([y.shape for y in outputs] for outputs in (run.outputs, expected.outputs))
         if found != wanted:
             raise DataError(f"outputs {wanted} of the model expected, found {found}")
-        forced = alone.run(x, given={k: v for k, v in expected.counts.items() if k in run.counts})
-        tally.add(x, expected, run, forced)
+        alone, _ = measure.run(x, given=measure.forced(expected.counts))
+        tally.add(x, expected, run, alone)
+        if diagnose:
+            diagnoser.add(x, expected, run.counts, alone)
         if progress is not None:
             progress(tally.parity.samples, len(samples.x))
     return tally.finish(samples.y)
 
 
 class _Tally:
-    def __init__(self, reference: Graph, network: Graph, steps: int) -> None:
-        self.reference = reference
-        self.worth = {node.name: _spike_worth(reference, node, steps) for node in network.of(Neuron)}
+    def __init__(self, reference: Graph, populations: Mapping[str, Population]) -> None:
+        self.reference, self.populations = reference, populations
         self.parity = Parity()
         self.layers: dict[str, LayerParity] = {}
         self.agree = 0
         self.answers: list[Array] = []
         self.expected: list[Array] = []
 
-    def add(self, x: Array, truth: Truth, run: Run, alone: Run) -> None:
+    def add(self, x: Array, truth: Truth, run: Run, alone: Mapping[str, Array]) -> None:
         """Takes in one batch."""
         parity = self.parity
         parity.samples += len(x)
@@ -204,12 +234,9 @@ class _Tally:
             self.expected.append(wanted.argmax(axis=1))
             self.agree += _agreeing(found, wanted)
         exact = _once(lambda: exact_counts(self.reference, x))
-        for name in run.counts.keys() & truth.counts.keys():
-            self._layer(name, self._levels(name, run), self._levels(name, alone), truth.counts[name], exact)
-
-    def _levels(self, name: str, run: Run) -> Array:
-        """Net spikes as counts of the staircase."""
-        return np.rint(run.counts[name] * self.worth[name]).astype(np.int64)
+        for name in run.counts.keys() & self.populations.keys():
+            levels = self.populations[name].levels
+            self._layer(name, levels(run.counts[name]), levels(alone[name]), truth.counts[name], exact)
 
     def _layer(
         self, name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]
@@ -226,7 +253,7 @@ class _Tally:
 
     def finish(self, labels: Array | None) -> Parity:
         parity = self.parity
-        parity.layers = [self.layers[name] for name in self.worth if name in self.layers]
+        parity.layers = [self.layers[name] for name in self.populations if name in self.layers]
         if self.answers:
             answers, expected = np.concatenate(self.answers), np.concatenate(self.expected)
             parity.argmax_agreement = self.agree / parity.samples
@@ -241,15 +268,6 @@ def _agreeing(found: Array, expected: Array) -> int:
     chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)[:, 0]
     most = expected.max(axis=1)
     return int((chosen >= most - 1e-6 * np.maximum(1.0, np.abs(most))).sum())
-
-
-def _spike_worth(reference: Graph, node: Node, steps: int) -> float:
-    """Levels that one spike stands for: more than one where a code has fewer steps than levels (see MapNeurons)."""
-    stairs = reference.get(node.name)
-    unbounded = isinstance(node.op, Neuron) and node.op.range[1] is None
-    if stairs is None or not isinstance(stairs.op, Staircase) or not unbounded:
-        return 1.0
-    return max(1.0, stairs.op.hi / steps)
 
 
 def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:
