@@ -144,7 +144,8 @@ def _table_step(population: Population, value: Array, climbed: Array, table: Arr
 def _time_step(population: Population, reached: Array, arrived: Array, found: Array) -> tuple[Array, Array]:
     """Where the neuron fired above its staircase as its charge told it to, and where it has not yet come to rest."""
     above = (found > arrived) & (reached > arrived)
-    late = (found < arrived) | ((found > arrived) & ~isinstance(population.op, IF))
+    takes_back = not isinstance(population.op, IF)
+    late = (found < arrived) | ((found > arrived) & takes_back)
     return above, late
 
 

@@ -10,6 +10,7 @@ import typer
 from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from onnx2snn.analysis.causes import Cause
     from onnx2snn.flow.diagnose import Diagnosis
     from onnx2snn.flow.verify import Parity, Verification
 
@@ -115,7 +116,7 @@ def _show_parity(parity: Parity) -> None:
 def _show_diagnosis(diagnosis: Diagnosis) -> None:
     from onnx2snn.analysis.causes import CAUSES
 
-    causes = [cause for cause in CAUSES if any(p.alone[cause] or p.network[cause] for p in diagnosis.layers)]
+    causes: list[Cause] = [c for c in CAUSES if any(p.alone[c] or p.network[c] for p in diagnosis.layers)]
     if not causes:
         print("diagnosis: no count differs")
     else:

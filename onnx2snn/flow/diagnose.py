@@ -188,7 +188,7 @@ class Diagnoser:
     def finish(self) -> Diagnosis:
         """The diagnosis of all batches."""
         layers = tuple(self.measure.layers.values())
-        found = {cause for layer in layers for cause in CAUSES if layer.network[cause]}
+        found: set[Cause] = {cause for layer in layers for cause in CAUSES if layer.network[cause]}
         trials = (*self._settling("late" in found), *self._others(found))
         for layer in layers:
             layer.advice = advice(layer, self.measure.layers, self.measure.network, trials)
@@ -197,7 +197,9 @@ class Diagnoser:
     def _settling(self, late: bool) -> Iterator[Trial]:
         """More and more settle steps, up to the first number with which nothing is late."""
         schedule = self.measure.schedule
-        for more in SETTLES if late and schedule.settle is not None else ():
+        if not late or schedule.settle is None:
+            return
+        for more in SETTLES:
             longer = replace(schedule, settle=schedule.settle + more)
             trial = self._trial("settle", f"--settle {longer.settle}", self.measure.network, longer)
             yield trial
@@ -209,7 +211,7 @@ class Diagnoser:
         schedule, levels = self.measure.schedule, most_levels(self.measure.reference)
         if "quantisation" in found:
             yield from self._converted("steps", f"--steps {levels}", self.code, Schedule(levels, schedule.settle))
-        for code in REMEDIES.get(self.code, ()) if found.intersection(TIMING) else ():
+        for code in REMEDIES.get(self.code, ()) if found & set(TIMING) else ():
             settle = None if code == "st-bif" else schedule.settle
             yield from self._converted("code", f"--code {code}", code, Schedule(schedule.steps, settle))
 

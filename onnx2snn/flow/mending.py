@@ -25,7 +25,8 @@ def advice(layer: LayerDiagnosis, layers: Mapping[str, LayerDiagnosis], graph: G
 
     layers: all of them, `graph`: the spiking network, `trials`: the remedies that were tried.
     """
-    lost = sorted((cause for cause in LOST if layer.network[cause]), key=lambda cause: -layer.network[cause])
+    lost: list[Cause] = [cause for cause in LOST if layer.network[cause]]
+    lost.sort(key=lambda cause: -layer.network[cause])
     said: list[str] = []
     if lost:
         parts = [f"{_percent(layer, cause)} to {LOST[cause]}" for cause in lost]
