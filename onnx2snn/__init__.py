@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onnx2snn.flow.simulate import Simulation, simulate
     from onnx2snn.flow.verify import Verification, verify
     from onnx2snn.ir import Graph
+    from onnx2snn.reporting import Report, report
 
 _HOMES = {
     "Backend": "onnx2snn.backends.base",
@@ -36,10 +37,12 @@ _HOMES = {
     "Manifest": "onnx2snn.artifact",
     "Network": "onnx2snn.artifact",
     "Onnx2SnnError": "onnx2snn.errors",
+    "Report": "onnx2snn.reporting.facts",
     "Simulation": "onnx2snn.flow.simulate",
     "Verification": "onnx2snn.flow.verify",
     "convert": "onnx2snn.flow.convert",
     "inspect": "onnx2snn.flow.inspect",
+    "report": "onnx2snn.reporting.write",
     "simulate": "onnx2snn.flow.simulate",
     "verify": "onnx2snn.flow.verify",
 }
@@ -53,11 +56,13 @@ __all__ = [
     "Manifest",
     "Network",
     "Onnx2SnnError",
+    "Report",
     "Simulation",
     "Verification",
     "__version__",
     "convert",
     "inspect",
+    "report",
     "simulate",
     "verify",
 ]

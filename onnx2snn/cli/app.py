@@ -8,7 +8,20 @@ from typing import Annotated, Optional
 
 import typer
 
-from onnx2snn.cli import backends, convert, demo, export, finetune, inspect, passes, recipes, simulate, train, verify
+from onnx2snn.cli import (
+    backends,
+    convert,
+    demo,
+    export,
+    finetune,
+    inspect,
+    passes,
+    recipes,
+    report,
+    simulate,
+    train,
+    verify,
+)
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.version import __version__
 
@@ -19,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (inspect, convert, simulate, verify, train, export, finetune, demo, passes, backends, recipes):
+for _module in (inspect, convert, simulate, verify, report, train, export, finetune, demo, passes, backends, recipes):
     app.command(_module.NAME)(_module.command)
 
 

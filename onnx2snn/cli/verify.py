@@ -63,8 +63,11 @@ def as_dictionary(found: Verification) -> dict[str, object]:
 
 def show(found: Verification) -> None:
     """The verification in words."""
+    from onnx2snn.flow.claim import claim
+
     certificate = found.certificate
-    print(f"certificate: {certificate.proven} of {certificate.breakpoints} breakpoints proven; " + _verdict(found))
+    words = claim(certificate, found.calibrated, found.fine_tuning is not None)
+    print(f"certificate: {certificate.proven} of {certificate.breakpoints} breakpoints proven; {words}")
     rows = [
         (
             v.name,
@@ -86,19 +89,6 @@ def show(found: Verification) -> None:
         _show_diagnosis(found.diagnosis)
     for finding in found.findings:
         print(f"finding: {finding}")
-
-
-def _verdict(found: Verification) -> str:
-    network = "model as calibrated" if found.calibrated else "quantised network"
-    if found.certificate.exact:
-        return f"equal to the {network} in every count, for every input"
-    if found.certificate.proven_as_staircases:
-        return f"equal in every count to the {network}, as approximated below"
-    if found.fine_tuning is not None:
-        return (
-            f"fine-tuned after conversion: its weights are no longer the {network}'s, and it is not proven equal to it"
-        )
-    return f"not proven equal to the {network} as a whole"
 
 
 def _show_parity(parity: Parity) -> None:

@@ -8,6 +8,7 @@ from onnx2snn.reference.network import evaluate
 from onnx2snn.reference.neurons import FIRE, State, start, step
 from onnx2snn.reference.spiking import Run, joined, run, settle_bound
 from onnx2snn.reference.tail import tail_nodes
+from onnx2snn.reference.trace import Trace, trace
 from onnx2snn.reference.watching import Channel, Watch
 
 RULE_FILES = (moves,)  #: importing them registers their rules
@@ -18,6 +19,7 @@ __all__ = [
     "Channel",
     "Run",
     "State",
+    "Trace",
     "Watch",
     "apply",
     "carries_constant",
@@ -38,4 +40,5 @@ __all__ = [
     "start",
     "step",
     "tail_nodes",
+    "trace",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from onnx2snn.reference.drive import carries_constant, constant_nodes, part
 from onnx2snn.reference.feeding import feed
 from onnx2snn.reference.functions import apply, exact
 from onnx2snn.reference.tail import tail_nodes
+
+AfterTick = Callable[[Mapping[str, neurons.State]], None]  #: told after each tick what state every population is in
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,16 @@ def settle_bound(graph: Graph, steps: int) -> int:
     return max(depth.values())
 
 
-def run(graph: Graph, x: Array, steps: int, settle: int | None = None) -> Run:
+def run(graph: Graph, x: Array, steps: int, settle: int | None = None, after_tick: AfterTick | None = None) -> Run:
     """Runs `x` (see `feeding`) for `steps` inject steps and `settle` more; None: until the network is silent."""
     network = _Network(graph, x, steps)
     last = steps
     limit = steps + (settle_bound(graph, steps) if settle is None else settle)
     for tick in range(limit):
-        if network.tick(tick):
+        fired = network.tick(tick)
+        if after_tick is not None:
+            after_tick(network.states)
+        if fired:
             last = max(last, tick + 1)
         elif settle is None and tick >= steps:
             break

@@ -1,0 +1,110 @@
+"""`onnx2snn report`: everything about an artifact on one page."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional, cast
+
+import typer
+
+from onnx2snn.cli.output import Json, ProgressCallback, percent, print_table, progress
+
+if TYPE_CHECKING:
+    from onnx2snn.reporting.facts import Report
+    from onnx2snn.reporting.pictures import Format
+
+NAME = "report"
+
+
+def command(
+    artifact: Annotated[Path, typer.Argument(metavar="DIR", help="The artifact folder.", show_default=False)],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045  typer reads the annotation
+        typer.Option("-o", "--out", help="The HTML page to write.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Samples to run: .npz with x (N, ...) float32 and perhaps y (N,).", show_default=False),
+    ] = None,
+    model: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The ONNX file, to prove and measure against.", show_default=False),
+    ] = None,
+    sample: Annotated[int, typer.Option(help="The sample that is shown spike by spike.", min=0, metavar="N")] = 0,
+    pictures: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write the pictures as files into this folder.", metavar="FOLDER", show_default=False),
+    ] = None,
+    format: Annotated[str, typer.Option(help="Of the pictures: png or svg.")] = "svg",
+    tables: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write the numbers as JSON and CSV into this folder.", metavar="FOLDER", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Report on the artifact in DIR: one HTML page with pictures, and the same as files. Exit code 1 for a finding."""
+    from onnx2snn.reporting import report
+
+    with ExitStack() as bars:
+
+        def stage(name: str) -> ProgressCallback | None:
+            bars.close()
+            return bars.enter_context(progress(name))
+
+        found = report(
+            artifact,
+            out,
+            data=data,
+            model=model,
+            sample=sample,
+            pictures=pictures,
+            format=cast("Format", format),
+            tables=tables,
+            force=force,
+            stage=stage,
+        )
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        show(found)
+        for word, place in (("page", out), ("pictures", pictures), ("tables", tables)):
+            if place is not None:
+                print(f"{word}: {place}")
+    raise typer.Exit(1 if found.findings else 0)
+
+
+def show(found: Report) -> None:
+    """The report in a few lines and a table."""
+    from onnx2snn.reporting.words import settling
+
+    conversion = found.conversion
+    print(f"{conversion.model}: code {conversion.code}, {conversion.arithmetic} arithmetic, {conversion.claim}")
+    print(f"T = {conversion.steps}, settle {settling(conversion)}")
+    print(f"certificate: {conversion.proven} of {conversion.breakpoints} breakpoints proven")
+    simulation, parity = found.simulation, found.parity
+    if simulation is not None:
+        print(f"{simulation.samples} samples, {simulation.steps} steps, accuracy {percent(simulation.accuracy)}")
+    if parity is not None:
+        print(
+            f"beside {parity.executor}: the same answer for {percent(parity.argmax_agreement)}, "
+            f"its accuracy {percent(parity.model_accuracy)}"
+        )
+    rows = [
+        (
+            layer.number,
+            layer.name,
+            layer.neurons,
+            layer.spikes,
+            layer.rate,
+            None if layer.difference is None else layer.difference.cumulative,
+        )
+        for layer in found.layers
+    ]
+    columns = ("no.", "population", "neurons", "spikes per sample", "per neuron and step", "counts that differ")
+    print_table("populations", columns, rows)
+    for finding in found.findings:
+        print(f"finding: {finding}")
+    for text in found.missing.values():
+        print(f"left out: {text}")

@@ -1,0 +1,32 @@
+"""What a certificate proves of a network as a whole, in one line."""
+
+from __future__ import annotations
+
+from onnx2snn.analysis.certificate import Certificate, Verdict
+from onnx2snn.artifact import Manifest
+from onnx2snn.ir import Graph
+from onnx2snn.reference import tail_nodes
+
+
+def claim(certificate: Certificate, calibrated: bool = False, fine_tuned: bool = False) -> str:
+    """How far the network equals the model; calibrated: the model as calibration quantised it."""
+    network = "model as calibrated" if calibrated else "quantised network"
+    if certificate.exact:
+        return f"equal to the {network} in every count, for every input"
+    if certificate.proven_as_staircases:
+        return f"equal in every count to the {network}, as approximated below"
+    if fine_tuned:
+        return (
+            f"fine-tuned after conversion: its weights are no longer the {network}'s, and it is not proven equal to it"
+        )
+    return f"not proven equal to the {network} as a whole"
+
+
+def recorded(manifest: Manifest, graph: Graph) -> Certificate:
+    """The certificate as the manifest of an artifact has it."""
+    tail = tail_nodes(graph)
+    verdicts = (
+        Verdict(tail=layer.name in tail, **layer.model_dump(exclude={"onnx_node", "shape"}))
+        for layer in manifest.layers
+    )
+    return Certificate(tuple(verdicts), manifest.approximations)

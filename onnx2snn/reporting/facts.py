@@ -1,0 +1,176 @@
+"""Everything a report says, as one tree: what the page, the pictures and the tables are made from, and its JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Fact(BaseModel):
+    """A record that nothing changes once it is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Op(Fact):
+    """One op of the spiking network in the certificate; fields as in `onnx2snn.artifact.LayerRecord`."""
+
+    name: str
+    op: str
+    onnx_node: str
+    shape: tuple[int, ...]
+    exactness: Literal["exact", "bounded", "analog"]
+    breakpoints: int
+    proven: int
+    bound: int
+    accumulator_bits: int
+    reason: str
+
+
+class Conversion(Fact):
+    """What was converted, how, and what is proven of it.
+
+    claim: how far the network equals the model, in one line.  exact: whether it equals it in every count.
+    proved_from: the model file, proven anew for this report, or the manifest, as converted.
+    """
+
+    model: str
+    sha256: str
+    made_by: str
+    command: str
+    backend: str
+    fidelity: str
+    code: str
+    arithmetic: str
+    encoder: str
+    inputs: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    steps: int
+    settle: int | Literal["auto"]
+    settle_bound: int
+    calibrate_steps: int
+    populations: int
+    neurons: int
+    claim: str
+    exact: bool
+    breakpoints: int
+    proven: int
+    proved_from: Literal["the model file", "the manifest"]
+    approximations: tuple[str, ...]
+    fine_tuning: str | None
+    notes: tuple[str, ...]
+    staircase_passes: str
+    neuron_passes: str
+
+
+class Simulation(Fact):
+    """The network on all samples: latency in ticks, settle steps included, accuracy where there are labels."""
+
+    data: str
+    samples: int
+    steps: int
+    inject_steps: int
+    accuracy: float | None
+
+
+class Parity(Fact):
+    """The network beside the model on all samples; see `onnx2snn.flow.verify.Parity`."""
+
+    samples: int
+    executor: str
+    calibrated: bool
+    argmax_agreement: float | None
+    accuracy: float | None
+    model_accuracy: float | None
+    largest_output_error: float
+
+
+class Difference(Fact):
+    """Counts of a population that differ from the model's; see `onnx2snn.flow.verify.LayerParity`."""
+
+    counts: int
+    alone: int | None
+    cumulative: int
+    rounding: int
+    worst: int
+    worst_alone: int
+
+
+class Layer(Fact):
+    """A neuron population, numbered from 1 in network order.
+
+    spikes: of either sign, for each sample.  rate: spikes for each neuron and step.
+    """
+
+    number: int
+    name: str
+    op: str
+    neurons: int
+    spikes: float | None = None
+    rate: float | None = None
+    difference: Difference | None = None
+
+
+class Raster(Fact):
+    """Spikes of some neurons of a population for one sample.
+
+    shown: flat indices of the neurons, those that fire most.  neurons: how many there are.
+    events: (tick from 0, row in `shown`, net spikes at that tick).
+    """
+
+    layer: int
+    name: str
+    neurons: int
+    shown: tuple[int, ...]
+    events: tuple[tuple[int, int, int], ...]
+
+
+class Membrane(Fact):
+    """A neuron's membrane potential for one sample, in the units of its threshold.
+
+    peaks: before firing, at each tick; potentials: at its end, after the reset.  spikes: net spikes of each tick.
+    start: before the first tick.  signed: whether it also fires downwards, below zero.
+    """
+
+    layer: int
+    name: str
+    neuron: int
+    place: tuple[int, ...]
+    threshold: float
+    start: float
+    signed: bool
+    peaks: tuple[float, ...]
+    potentials: tuple[float, ...]
+    spikes: tuple[int, ...]
+
+
+class Sample(Fact):
+    """One sample run tick by tick.  inject_steps and steps: ticks of input, and until the last spike.
+
+    picture: the input as rows of grey (height, width) or colour (height, width, 3) values, where it is an image.
+    """
+
+    index: int
+    label: int | None
+    answer: int | None
+    inject_steps: int
+    steps: int
+    picture: tuple[tuple[float | tuple[float, ...], ...], ...] | None
+    rasters: tuple[Raster, ...]
+    membranes: tuple[Membrane, ...]
+
+
+class Report(Fact):
+    """A whole report.  missing: what is left out, by section, and how to get it.  findings: what is wrong."""
+
+    schema_version: Literal[1] = 1
+    made_by: str
+    conversion: Conversion
+    certificate: tuple[Op, ...]
+    layers: tuple[Layer, ...]
+    simulation: Simulation | None = None
+    parity: Parity | None = None
+    sample: Sample | None = None
+    findings: tuple[str, ...] = ()
+    missing: dict[str, str] = {}

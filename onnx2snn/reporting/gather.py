@@ -1,0 +1,163 @@
+"""From an artifact, and perhaps samples and the model, to the facts of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+
+from onnx2snn.artifact import Manifest
+from onnx2snn.errors import BackendError, MissingExtraError
+from onnx2snn.flow.calibrate import was_calibrated
+from onnx2snn.flow.claim import claim, recorded
+from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.simulate import Progress, simulate
+from onnx2snn.flow.simulate import Simulation as Simulated
+from onnx2snn.flow.verify import Verification, verify
+from onnx2snn.ir import Graph
+from onnx2snn.ir.ops import Neuron
+from onnx2snn.reporting.facts import Conversion, Difference, Layer, Op, Parity, Report, Sample, Simulation
+from onnx2snn.reporting.sampling import sample_of
+from onnx2snn.version import __version__
+
+Stage = Callable[[str], Progress | None]  #: given the name of what comes next, returns what to tell its progress
+
+NO_DATA = "needs samples: give --data DATA.npz (arrays x and, for accuracy, y)"
+NO_MODEL = "needs the model that was converted: give --model MODEL.onnx"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to report on.  data: a file of samples.  model: the file that was converted.  sample: whose run is shown."""
+
+    folder: Path
+    data: Path | None = None
+    model: Path | None = None
+    sample: int = 0
+
+
+def gather(wanted: Wanted, stage: Stage = lambda name: None) -> Report:
+    """Everything there is to say; what cannot be is in `missing`, with the reason.
+
+    Raises `ArtifactError`, `DataError` or `ModelError` for what cannot be taken.
+    """
+    artifact = open_artifact(wanted.folder)
+    graph = artifact.graph()
+    missing: dict[str, str] = {}
+    simulated = _simulated(wanted, missing, stage)
+    verified = _verified(wanted, missing, simulated is not None, stage)
+    return Report(
+        made_by=f"onnx2snn {__version__}",
+        conversion=_conversion(artifact, graph, verified),
+        certificate=_certificate(artifact.manifest, graph, verified),
+        layers=_layers(graph, simulated, verified),
+        simulation=None if simulated is None else _simulation(wanted, simulated),
+        parity=None if verified is None else _parity(verified),
+        sample=_sample(wanted, artifact, graph, missing, stage),
+        findings=() if verified is None else verified.findings,
+        missing=missing,
+    )
+
+
+def _simulated(wanted: Wanted, missing: dict[str, str], stage: Stage) -> Simulated | None:
+    if wanted.data is None:
+        missing["activity"] = f"Accuracy, latency, firing rates and spikes: {NO_DATA}."
+        return None
+    try:
+        return simulate(wanted.folder, wanted.data, progress=stage("simulating"))
+    except (BackendError, MissingExtraError) as error:
+        missing["activity"] = f"Accuracy, latency, firing rates and spikes: the artifact does not run here ({error})."
+        return None
+
+
+def _verified(wanted: Wanted, missing: dict[str, str], runs: bool, stage: Stage) -> Verification | None:
+    if wanted.model is None:
+        missing["parity"] = f"Comparison with the model, layer by layer: {NO_MODEL}, and samples as well (--data)."
+        return None
+    if not runs:
+        missing["parity"] = f"Comparison with the model, layer by layer: {NO_DATA} for an artifact that can be run."
+    return verify(wanted.model, wanted.folder, wanted.data if runs else None, stage("verifying"))
+
+
+def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None) -> Conversion:
+    manifest = artifact.manifest
+    certificate = recorded(manifest, graph) if verified is None else verified.certificate
+    tuning = manifest.fine_tuning
+    populations = graph.of(Neuron)
+    kept = manifest.model_dump(include=set(Conversion.model_fields) - {"model", "fine_tuning", "approximations"})
+    return Conversion(
+        **kept,
+        model=manifest.model.file,
+        sha256=manifest.model.sha256,
+        populations=len(populations),
+        neurons=sum(prod(graph.shape(node.name)) for node in populations),
+        claim=claim(certificate, was_calibrated(manifest.staircase_passes), tuning is not None),
+        exact=certificate.exact,
+        breakpoints=certificate.breakpoints,
+        proven=certificate.proven,
+        proved_from="the manifest" if verified is None else "the model file",
+        approximations=certificate.approximations,
+        fine_tuning=None if tuning is None else str(tuning),
+    )
+
+
+def _certificate(manifest: Manifest, graph: Graph, verified: Verification | None) -> tuple[Op, ...]:
+    if verified is None:
+        return tuple(Op(**layer.model_dump(exclude={"counts"})) for layer in manifest.layers)
+    kept = set(Op.model_fields) - {"onnx_node", "shape"}
+    return tuple(
+        Op(
+            onnx_node=graph[verdict.name].origin.node,
+            shape=graph.shape(verdict.name),
+            **{key: value for key, value in asdict(verdict).items() if key in kept},
+        )
+        for verdict in verified.certificate.verdicts
+    )
+
+
+def _layers(graph: Graph, simulated: Simulated | None, verified: Verification | None) -> tuple[Layer, ...]:
+    active = {} if simulated is None else {layer.name: layer for layer in simulated.layers}
+    parity = None if verified is None else verified.parity
+    compared = {} if parity is None else {layer.name: layer for layer in parity.layers}
+    found: list[Layer] = []
+    for number, node in enumerate(graph.of(Neuron), 1):
+        activity, layer = active.get(node.name), compared.get(node.name)
+        difference = None if layer is None else {k: v for k, v in asdict(layer).items() if k in Difference.model_fields}
+        found.append(
+            Layer(
+                number=number,
+                name=node.name,
+                op=node.op.name,
+                neurons=prod(graph.shape(node.name)),
+                spikes=None if activity is None or simulated is None else activity.spikes / simulated.samples,
+                rate=None if activity is None else activity.rate,
+                difference=None if difference is None else Difference(**difference),
+            )
+        )
+    return tuple(found)
+
+
+def _simulation(wanted: Wanted, found: Simulated) -> Simulation:
+    return Simulation(
+        data="" if wanted.data is None else wanted.data.name,
+        samples=found.samples,
+        steps=found.steps,
+        inject_steps=found.inject_steps,
+        accuracy=found.accuracy,
+    )
+
+
+def _parity(verified: Verification) -> Parity | None:
+    if verified.parity is None:
+        return None
+    kept = {key: value for key, value in vars(verified.parity).items() if key in Parity.model_fields}
+    return Parity(**kept)
+
+
+def _sample(wanted: Wanted, artifact: Artifact, graph: Graph, missing: dict[str, str], stage: Stage) -> Sample | None:
+    if wanted.data is None:
+        missing["sample"] = f"One sample, spike by spike: {NO_DATA}."
+        return None
+    stage("tracing")
+    return sample_of(wanted.data, wanted.sample, artifact.manifest, graph)
