@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from onnx2snn.analysis.certificate import Certificate, Verdict, certify
 from onnx2snn.analysis.lattice import Lattice, lattices
+from onnx2snn.analysis.registers import width
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import STBIF, Affine, Conv, Dense, Encoder, Neuron, Readout, Staircase
@@ -165,20 +166,37 @@ def test_no_membrane_leaves_the_register_it_is_promised(data: st.DataObject) -> 
     x = data.draw(inputs(trained, batch=2))
     certificate = certify(stairs, network, steps)
     bits = {id(node.op): certificate[node.name].accumulator_bits for node in network.of(Neuron)}
-    largest: dict[int, int] = {}
+    ends: dict[int, tuple[int, int]] = {}
     step = neurons.step
 
     def watched(op: Neuron, state: neurons.State, current: Array) -> Array:
-        peak = max(int(np.abs(state.v).max()), int(np.abs(state.v + current).max()))
+        seen = [state.v, state.v + current]
         result = step(op, state, current)
-        largest[id(op)] = max(largest.get(id(op), 0), peak, int(np.abs(state.v).max()))
+        seen.append(state.v)
+        low, high = ends.get(id(op), (0, 0))
+        ends[id(op)] = min(low, *(int(v.min()) for v in seen)), max(high, *(int(v.max()) for v in seen))
         return result
 
     with patch.object(neurons, "step", watched):
         run(network, x, steps)
-    assert largest.keys() == bits.keys()
-    for key, peak in largest.items():
-        assert peak < 1 << (bits[key] - 1)
+    assert ends.keys() == bits.keys()
+    for key, (low, high) in ends.items():
+        assert -(1 << (bits[key] - 1)) <= low
+        assert high < 1 << (bits[key] - 1)
+
+
+def test_a_sum_needs_every_bit_it_is_given() -> None:
+    """The worst input fills the register of a linear op: one bit less would overflow."""
+    assert [width(np.array(a), np.array(b)) for a, b in ((-8, 7), (-8, 8), (-9, 0), (0, 0), (0, 127))] == [
+        4,
+        5,
+        5,
+        1,
+        8,
+    ]
+    stairs = run_passes(small_chain(), STAIRCASES)
+    certificate = certify(stairs, spiking(stairs, 7), 7)
+    assert certificate["fc1"].accumulator_bits == width(np.array(-14), np.array(49)) == 7, "7 (3 + 4) and 7 (-2)"
 
 
 # -- tampering ------------------------------------------------------------------------------------------------------
@@ -290,7 +308,8 @@ def test_verdicts_in_words() -> None:
     network = spiking(stairs, 7, code="if")
     verdict = certify(stairs, network, 7)["act2"]
     assert verdict.exactness == "bounded"
-    assert verdict.reason == "code if depends on when spikes arrive and has no upper bound"
+    assert verdict.reason == "code if depends on when spikes arrive: up to 2 spikes too many, 0 too few"
+    assert verdict.bound == 2
     first = certify(stairs, network, 7, settle=0)["act1"]
     assert first.exactness == "exact", "constant input: an unsigned neuron climbs every step"
     other = network.copy()
@@ -325,7 +344,7 @@ def small_chain() -> Graph:
 @pytest.mark.parametrize(
     ("code", "settle", "first"),
     [("if", 0, "exact"), ("if", 5, "bounded"), ("if", None, "bounded"), ("signed-if", 5, "bounded"),
-     ("st-bif", 0, "bounded"), ("st-bif", 7, "bounded"), ("st-bif", None, "exact"), ("st-bif", 14, "exact")],
+     ("st-bif", 0, "exact"), ("st-bif", 7, "exact"), ("st-bif", None, "exact"), ("st-bif", 14, "exact")],
 )  # fmt: skip
 def test_the_schedule_decides_what_is_exact(code: str, settle: int | None, first: str) -> None:
     """Unbounded neurons go on firing while they settle; bounded ones are exact once they are silent for certain."""
@@ -338,4 +357,4 @@ def test_the_schedule_decides_what_is_exact(code: str, settle: int | None, first
     assert verdicts[0].exactness == first
     assert found.exact == (code == "st-bif" and settle in (None, 14))
     if settle is not None and code != "st-bif" and first == "bounded":
-        assert verdicts[0].bound == 7 + settle
+        assert verdicts[0].bound == settle, "a spike too many in every step after the last that the staircase has"

@@ -17,14 +17,17 @@ import numpy as np
 from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
 from onnx2snn.analysis.coarser import coarsened, too_fine
 from onnx2snn.analysis.follow import Follower, Link
-from onnx2snn.analysis.lattice import TAIL, Lattice, Place, Places, lattices
+from onnx2snn.analysis.lattice import TAIL, Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
+from onnx2snn.analysis.registers import membrane_bits, sum_bits
 from onnx2snn.analysis.rows import distinct
+from onnx2snn.analysis.unevenness import Arrivals, Spread, spread, steady
 from onnx2snn.ir import Array, Graph, Node, same
 from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
 from onnx2snn.reference import exact, settle_bound, tail_nodes
 
 Exactness = Literal["exact", "bounded", "analog"]
+NONE = np.zeros((), np.int64)
 REAL = "computed in real arithmetic, which is not proven"
 
 
@@ -114,6 +117,7 @@ class _Judge:
         self.places: Places = lattices(self.reference)
         self.ranges: Places = lattices(network, self.ticks)
         self.links = Follower(self.reference, network, self.places).links()
+        self.arrivals = Arrivals(network, steps, self.ticks, _counts(self.reference))
         self.tail, self.front = tail_nodes(network), _before_encoders(reference, network)
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
@@ -183,7 +187,7 @@ class _Judge:
         if node.name in self.coarse:
             levels = self.coarse[node.name].levels
             return replace(found, bound=base.bound, reason=f"{self.steps} steps cannot tell {levels} levels apart")
-        return self._judged(found, op, stairs, first=link.constant and stairs.hi == self.steps == self.ticks)
+        return self._judged(found, node, op, stairs, link.constant)
 
     def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
         source = self.reference[node.name].inputs[0]
@@ -243,32 +247,48 @@ class _Judge:
         climb = Climb(unit, shift, scale, least, most, low, top, stairs.rounding)
         return climb, exact(theta), exact(v0)
 
-    def _judged(self, found: Verdict, op: Neuron, stairs: Staircase, first: bool) -> Verdict:
+    def _judged(self, found: Verdict, node: Node, op: Neuron, stairs: Staircase, constant: bool) -> Verdict:
         """Exact where every breakpoint is proven and the code climbs them for certain.
 
-        An unsigned or signed neuron does so for constant input and no settling (`first`): its charge then never turns
-        back. Elsewhere it may be anywhere in its range.
+        Where it need not, its count is off by what the order of arrival can do (see `analysis.unevenness`), and by
+        what the breakpoints are; where that is not known, it may be anywhere in its range.
         """
-        low, high = op.range
-        covered = (low, high) == (stairs.lo, stairs.hi)
-        starts_at_rest = bool(((op.v0 >= 0) & (op.v0 < op.theta)).all())
-        unbounded = first and high is None and low == stairs.lo == 0 and starts_at_rest
-        climbs = unbounded or (op.exact and covered and not self.unrest)
-        if climbs and found.proven == found.breakpoints:
+        covered = op.range == (stairs.lo, stairs.hi)
+        climbs = op.exact and covered and not self.unrest
+        uneven = Spread(NONE, NONE) if climbs else self._spread(node, op, stairs, constant)
+        if uneven is not None and uneven.worst == 0 and found.proven == found.breakpoints:
             return replace(found, exactness="exact")
         reasons = [found.reason] if found.reason else []
         if found.proven < found.breakpoints and not reasons:
             missing = found.breakpoints - found.proven
             reasons.append(f"{missing} breakpoints differ by up to {found.bound} counts")
-        if not climbs:
-            reasons.append(self._doubt(op, covered))
-        bound = found.bound if climbs else max(stairs.hi - stairs.lo, _span(op, self.ticks))
+        most = max(stairs.hi - stairs.lo, _span(op, self.ticks))
+        bound = most if uneven is None else min(most, uneven.worst + found.bound)
+        if uneven is None or uneven.worst:
+            reasons.append(self._doubt(op, covered, uneven if bound < most else None))
         return replace(found, bound=bound, reason="; ".join(reasons))
 
-    def _doubt(self, op: Neuron, covered: bool) -> str:
-        if op.exact:
-            return self.unrest if covered else "its range is not the staircase's"
-        return f"code {op.code} depends on when spikes arrive and has no upper bound"
+    def _spread(self, node: Node, op: Neuron, stairs: Staircase, constant: bool) -> Spread | None:
+        arrival = self.arrivals.of(node)
+        if arrival is None:
+            return None
+        counts = stairs.lo, stairs.hi
+        if constant:
+            return steady(op, arrival, counts, self.steps, self.ticks)
+        return spread(op, arrival, counts, self.ticks)
+
+    def _doubt(self, op: Neuron, covered: bool, spread: Spread | None) -> str:
+        if op.exact and not covered:
+            return "its range is not the staircase's"
+        doubt = self.unrest if op.exact else f"code {op.code} depends on when spikes arrive"
+        if spread is None:
+            return doubt if op.exact else f"{doubt} and has no upper bound"
+        return f"{doubt}: up to {spread.ahead.max()} spikes too many, {spread.behind.max()} too few"
+
+
+def _counts(reference: Graph) -> dict[str, tuple[int, int]]:
+    """Least and greatest count of every staircase."""
+    return {n.name: (n.op.lo, n.op.hi) for n in reference.of(Staircase) if isinstance(n.op, Staircase)}
 
 
 def farthest(op: Neuron, counts: tuple[int, int], steps: int, ticks: int) -> int:
@@ -281,27 +301,6 @@ def farthest(op: Neuron, counts: tuple[int, int], steps: int, ticks: int) -> int
     if op.range[1] is None and high > steps:
         span = -(-span * (high - low) // steps)
     return max(high - low, span)
-
-
-def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
-    """Bits for every membrane value on the way: all charge, the bias, and what spikes take off; 0: not known.
-
-    place: of what the neuron reads.
-    """
-    if not isinstance(place, Lattice):
-        return 0
-    low, high = op.range
-    spikes = max(-low, ticks if high is None else high)
-    charge = np.maximum(np.abs(place.low), np.abs(place.high)).astype(object) * (1 << op.shift)
-    total = charge + np.abs(op.v0) + np.abs(op.bias) + op.theta * (spikes + 1)
-    return int(np.max(total)).bit_length() + 1
-
-
-def sum_bits(place: Place) -> int:
-    """Bits of a signed register for the running sum of a node; 0 where it is real-valued."""
-    if not isinstance(place, Lattice):
-        return 0
-    return int(max(np.abs(place.low).max(initial=0), np.abs(place.high).max(initial=0))).bit_length() + 1
 
 
 def _before_encoders(reference: Graph, graph: Graph) -> frozenset[str]:

@@ -65,15 +65,20 @@ Place = Lattice | NoLattice
 LATTICE: Table[Callable[..., Place]] = Table("the lattice analysis")
 
 
-def lattices(graph: Graph, steps: int = 0) -> dict[str, Place]:
+def lattices(graph: Graph, steps: int = 0, ranges: Mapping[str, tuple[int, int]] | None = None) -> dict[str, Place]:
     """The lattice of every node of a graph of staircases or neurons whose linear ops carry no constants.
 
-    steps: the most spikes that a neuron without upper bound emits.
+    steps: the most spikes that a neuron without upper bound emits.  ranges: least and greatest of what these encoders
+    and neurons send, in place of their counts; zero lies in each.
     """
     places: dict[str, Place] = {}
     for node in graph:
         with located(f"{node}"):
-            places[node.name] = _place(graph, node, [places[source] for source in node.inputs], steps)
+            place = _place(graph, node, [places[source] for source in node.inputs], steps)
+            if ranges and node.name in ranges and isinstance(place, Lattice):
+                low, high = ranges[node.name]
+                place = replace(place, low=np.asarray(low), high=np.asarray(high))
+            places[node.name] = place
     return places
 
 

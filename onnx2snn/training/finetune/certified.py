@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onnx2snn.analysis.certificate import Certificate, Verdict, farthest, membrane_bits, sum_bits
+from onnx2snn.analysis.certificate import Certificate, Verdict, farthest
 from onnx2snn.analysis.lattice import Places, lattices
+from onnx2snn.analysis.registers import membrane_bits, sum_bits
 from onnx2snn.artifact import FineTuning, Manifest
 from onnx2snn.ir import Graph, same
 from onnx2snn.ir.ops import Neuron
