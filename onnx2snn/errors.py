@@ -13,8 +13,9 @@
     │   ├── ConstraintError   a numbered constraint of one op
     │   └── TextError         IR text that does not parse
     ├── PassError             a pass cannot do its work on this graph        (exit code 1)
-    └── BackendError          a backend cannot take this network             (exit code 1)
-        └── PluginError       a backend from elsewhere is broken
+    ├── BackendError          a backend cannot take this network             (exit code 1)
+    │   └── PluginError       a backend from elsewhere is broken
+    └── InterruptedRunError   a command was stopped with Ctrl-C              (exit code 130)
 
 The place that knows a location adds it with `located`; a message reads outside-in and ends with what was
 expected and what was found.
@@ -106,6 +107,12 @@ class BackendError(Onnx2SnnError):
 
 class PluginError(BackendError):
     """A backend from another package cannot be loaded or clashes with one that is there."""
+
+
+class InterruptedRunError(Onnx2SnnError):
+    """The user stopped a command; the message says what is kept. Python's own callers see `KeyboardInterrupt`."""
+
+    exit_code = 130
 
 
 @contextmanager

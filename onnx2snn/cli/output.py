@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from onnx2snn.errors import InterruptedRunError
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 ProgressCallback = Callable[[int, int], None]
 
@@ -74,6 +76,15 @@ def progress(label: str) -> Generator[ProgressCallback | None]:
     with bars:
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Makes Ctrl-C an error whose line says what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise InterruptedRunError(str(stop) or "interrupted") from None
 
 
 def percent(share: float | None) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, print_json, progress
+from onnx2snn.cli.output import Json, interruptible, print_json, progress
+
+if TYPE_CHECKING:
+    from onnx2snn.flow.processes import Processes
 
 NAME = "simulate"
 
@@ -34,19 +40,53 @@ def command(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="A,B,...", help="Thresholds of early exit.", show_default=False),
     ] = None,
+    drop: Annotated[float, typer.Option(metavar="P", help="Lose each spike with this probability.")] = 0.0,
+    drop_in: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME,...", help="Lose spikes of these populations alone, or of: encoder."),
+    ] = None,
+    weight_noise: Annotated[float, typer.Option(metavar="SIGMA", help="Relative Gaussian noise on weights.")] = 0.0,
+    threshold_noise: Annotated[
+        float, typer.Option(metavar="SIGMA", help="Relative Gaussian noise on thresholds.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    repeats: Annotated[int, typer.Option(help="Runs, each with noise of its own.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an interrupted run left beside OUT.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the artifact in DIR on DATA: accuracy at every step, latency, rates, synaptic operations, energy."""
+    """Run the artifact in DIR on DATA: accuracy at every step, latency, rates, synaptic operations, energy, noise."""
     from onnx2snn.cli.simulation import as_dictionary, show, write_csv
     from onnx2snn.flow.simulate import DEVICES, simulate
+    from onnx2snn.metrics import Noise
     from onnx2snn.metrics.answers import parse_exits
 
     rule = parse_exits(exit_rule, exit_at)
-    with progress("simulating") as bar:
-        found = simulate(artifact, data, save, bar, device or DEVICES, rule)
+    names = tuple(name.strip() for name in drop_in.split(",")) if drop_in else ()
+    noise = Noise(drop, names, weight_noise, threshold_noise, seed, repeats)
+    with interruptible(), sharing() as processes, progress("simulating") as bar:
+        found = simulate(artifact, data, save, bar, device or DEVICES, rule, noise, resume, processes)
+    if processes.rank:
+        return
     if csv is not None:
         write_csv(found, csv)
     if as_json:
         print_json(as_dictionary(found))
     else:
         show(found, str(artifact))
+
+
+@contextmanager
+def sharing() -> Generator[Processes]:
+    """The processes that torchrun started, or this one alone."""
+    from onnx2snn.flow.processes import Alone
+
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Alone()
+        return
+    from onnx2snn.training.gloo import Gloo
+
+    group = Gloo()
+    yield group
+    group.close()

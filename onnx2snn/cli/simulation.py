@@ -35,17 +35,34 @@ def as_dictionary(found: Simulation) -> dict[str, Any]:
         "exits": found.exits,
         "energy": found.energy,
         "median": found.median,
+        "noise": found.noise,
+        "repeats": found.repeats,
+        "accuracy_deviation": found.accuracy_deviation,
     }
 
 
 def show(found: Simulation, title: str) -> None:
     """The simulation in tables."""
     steps = f"{found.steps} steps ({found.inject_steps} + {found.steps - found.inject_steps})"
-    print(f"{found.samples} samples, {steps}, accuracy {percent(found.accuracy)}")
+    print(f"{found.samples} samples, {steps}, accuracy {percent(found.accuracy)}{_deviation(found)}")
     _show_curve(found)
     _show_exits(found)
     _show_layers(found, title)
     _show_energy(found)
+
+
+def _deviation(found: Simulation) -> str:
+    """What the noise was, and how much the accuracy varies with it."""
+    noise = found.noise
+    where = ", ".join(noise.drop_in) or "all populations"
+    said = [
+        f"spikes of {where} lost with probability {noise.drop:g}" if noise.drop else "",
+        f"weights disturbed by {noise.weight:g}" if noise.weight else "",
+        f"thresholds disturbed by {noise.threshold:g}" if noise.threshold else "",
+    ]
+    spread = found.accuracy_deviation
+    over = "" if spread is None else f" +- {percent(spread)} over {noise.repeats} runs"
+    return over + "".join(f", {text}" for text in said if text)
 
 
 def _show_curve(found: Simulation) -> None:
@@ -85,15 +102,16 @@ def earliest(exits: Sequence[Exit], accuracy: float | None) -> Exit | None:
 
 
 def _show_layers(found: Simulation, title: str) -> None:
+    runs = found.samples * found.noise.repeats
     rows = [
         (
             layer.name,
             layer.role,
             layer.neurons,
-            layer.spikes / found.samples,
+            layer.spikes / runs,
             layer.rate,
             layer.sparsity,
-            *_each(found.samples, layer.operations, layer.macs),
+            *_each(runs, layer.operations, layer.macs),
         )
         for layer in found.layers
     ]

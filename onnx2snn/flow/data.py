@@ -6,10 +6,11 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def read_samples(path: Path, inputs: Mapping[str, Shape]) -> Samples:
     with located(str(path)):
         arrays = _arrays(path, {"x", "y", *inputs}, needed={"x"} if len(inputs) == 1 else set())
         x = check_samples(arrays["x"] if len(inputs) == 1 else arrays, inputs)
-        return Samples(x, _labels(arrays.get("y"), len(x)))
+        return Samples(x, check_y(arrays.get("y"), len(x)))
 
 
 def check_samples(x: object, inputs: Mapping[str, Shape]) -> Array:
@@ -59,17 +60,22 @@ def check_samples(x: object, inputs: Mapping[str, Shape]) -> Array:
 def _checked(name: str, x: object, shape: Shape) -> Array:
     if not isinstance(x, np.ndarray):
         raise DataError(f"{name}: a NumPy array expected, found {type(x).__name__}")
-    if x.dtype.kind != "f":
-        raise DataError(f"{name}: float32 expected, found {x.dtype}")
-    if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
-        raise DataError(f"{name}: shape (N, {', '.join(map(str, shape))}) expected, found {x.shape}")
-    if not len(x):
-        raise DataError(f"{name}: one sample or more expected, found none")
+    check_kind(name, x.dtype, x.shape, shape)
     with np.errstate(over="ignore"):
         single = x.astype(np.float32)
     if not np.isfinite(single).all():
         raise DataError(f"{name}: finite float32 numbers expected, found NaN, infinity or more than float32 holds")
     return single
+
+
+def check_kind(name: str, dtype: np.dtype[Any], found: tuple[int, ...], shape: Shape) -> None:
+    """Raises `DataError` where an array of this type and shape holds no samples of `shape`."""
+    if dtype.kind != "f":
+        raise DataError(f"{name}: float32 expected, found {dtype}")
+    if len(found) != len(shape) + 1 or found[1:] != shape:
+        raise DataError(f"{name}: shape (N, {', '.join(map(str, shape))}) expected, found {found}")
+    if not found[0]:
+        raise DataError(f"{name}: one sample or more expected, found none")
 
 
 def _holds(path: Path, names: Collection[str]) -> bool:
@@ -82,17 +88,31 @@ def _holds(path: Path, names: Collection[str]) -> bool:
 
 
 def _arrays(path: Path, names: Collection[str], needed: Collection[str] = ()) -> dict[str, Array]:
+    with sound(path), opened(path, needed) as archive:
+        return {key: archive[key] for key in archive.files if key in names}
+
+
+@contextmanager
+def opened(path: Path, needed: Collection[str] = ()) -> Generator[Any]:
+    """The open `.npz` file, which must hold the arrays `needed`; nothing is read yet."""
     if not path.is_file():
         raise DataError("a .npz file expected, found " + ("a folder" if path.is_dir() else "nothing there"))
+    with path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError("a .npz file of named arrays expected, found a single array")
+        for name in needed:
+            if name not in archive.files:
+                raise DataError(f"an array {name!r} expected, found {', '.join(archive.files) or 'none'}")
+        with archive:
+            yield archive
+
+
+@contextmanager
+def sound(path: Path) -> Generator[None]:
+    """Says in one line what is wrong with a file that NumPy cannot read."""
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError("a .npz file of named arrays expected, found a single array")
-            for name in needed:
-                if name not in archive.files:
-                    raise DataError(f"an array {name!r} expected, found {', '.join(archive.files) or 'none'}")
-            return {key: archive[key] for key in archive.files if key in names}
+        yield
     except ValueError as error:
         with path.open("rb") as file:
             if file.read(1) not in KNOWN:
@@ -104,7 +124,8 @@ def _arrays(path: Path, names: Collection[str], needed: Collection[str] = ()) ->
         raise DataError(f"a .npz file expected, found a damaged or other file ({error})") from None
 
 
-def _labels(y: Array | None, count: int) -> Array | None:
+def check_y(y: Array | None, count: int) -> Array | None:
+    """Labels of `count` samples as int64; raises `DataError` where they are something else."""
     if y is None:
         return None
     if y.dtype.kind not in "iu" or y.shape != (count,):
@@ -126,13 +147,18 @@ def write_results(path: Path, **arrays: Array) -> None:
     Raises `UsageError` where a file of another kind stands in the way.
     """
     check_results(path, arrays.keys())
+    write_arrays(path, arrays)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Writes an .npz file in one step, over whatever is there."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **dict(arrays))
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.errors import DataError
-from onnx2snn.flow.batches import batch_size, batches
+from onnx2snn.errors import DataError, UsageError
+from onnx2snn.flow.batches import batch_size
 from onnx2snn.flow.curve import Exit, Moment, curve, exits
-from onnx2snn.flow.data import Samples, check_results, read_samples, write_results
+from onnx2snn.flow.data import check_results, write_results
+from onnx2snn.flow.evaluate import Progress, evaluate
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.trial import Part, Trial, joined_parts
+from onnx2snn.flow.partial import Partial, digest, tasks
+from onnx2snn.flow.processes import Alone, Processes
+from onnx2snn.flow.stream import SampleStream
+from onnx2snn.flow.trial import Part, Trial
 from onnx2snn.ir import Array
-from onnx2snn.metrics import Device, Energy, Exits, InputActivity, LayerActivity, Totals, load_device, price
+from onnx2snn.metrics import Device, Energy, Exits, InputActivity, LayerActivity, Noise, Totals, load_device, price
 from onnx2snn.metrics.activity import inputs, layers, totals
 from onnx2snn.metrics.answers import MARGIN
 from onnx2snn.metrics.median import MedianFigures, median_figures
+from onnx2snn.metrics.noise import SILENCE
 
-Progress = Callable[[int, int], None]  #: samples done, samples in all
 DEVICES = ("45nm-float32", "45nm-int8", "loihi1")
 
 
@@ -30,6 +34,8 @@ class Simulation:
 
     steps: from the first inject step to the last spike, settle steps included.  output: (N, ...), the readout after
     the last step, in the units of the model's output; the first of several.
+    noise: what was disturbed; `repeats`: the accuracy of each run, of which `accuracy` is the mean. Layers add up all
+    repeats; outputs are those of the first.
     The rest is empty or None where the backend's simulator does not tell: `curve`, the network after each tick;
     `exits`, what stopping early would do; `inputs` and `totals`; `energy`, an estimate a device; `median`, the figures
     of the source of median quantisation.
@@ -48,6 +54,13 @@ class Simulation:
     totals: Totals | None = None
     energy: tuple[Energy, ...] = ()
     median: MedianFigures | None = None
+    noise: Noise = SILENCE
+    repeats: tuple[float, ...] = ()
+
+    @property
+    def accuracy_deviation(self) -> float | None:
+        """Standard deviation of the accuracy over repeats; None where there is but one."""
+        return float(np.std(self.repeats, ddof=1)) if len(self.repeats) > 1 else None
 
 
 def simulate(
@@ -57,65 +70,85 @@ def simulate(
     progress: Progress | None = None,
     devices: Sequence[str] = DEVICES,
     exit_rule: Exits = MARGIN,
+    noise: Noise = SILENCE,
+    resume: bool = False,
+    processes: Processes | None = None,
 ) -> Simulation:
     """Runs an artifact on a data file and, if asked, writes `output` and `steps` to another.
 
     progress(done, total) is called after each batch. devices: names of energy tables, or TOML files (see
-    `onnx2snn.metrics.energy`). Raises `ArtifactError`, `DataError`, `BackendError` or `UsageError`.
+    `onnx2snn.metrics.energy`). noise: what is disturbed, and how often it is tried. With `save`, batches that are done
+    are kept beside it until all are; `resume` goes on with them. processes: those that share the samples.
+    Memory depends on the network and not on the data, but for the outputs.
+    Raises `ArtifactError`, `DataError`, `BackendError` or `UsageError`.
     """
+    processes = processes or Alone()
     if save is not None:
         check_results(Path(save), ("output", "steps"))
+    elif resume:
+        raise UsageError("resume: goes with a file to save results to (--save), beside which they are kept")
     tables = [load_device(name) for name in devices]
     artifact = open_artifact(Path(folder))
-    samples = read_samples(Path(data), artifact.manifest.inputs)
-    trial = Trial(artifact, exit_rule)
-    _check_answers(artifact, samples)
-    parts: list[Part] = []
-    done = 0
-    for x in batches(samples.x, batch_size(trial.graph)):
-        parts.append(trial.run(x, None if samples.y is None else samples.y[done : done + len(x)]))
-        done += len(x)
-        if progress is not None:
-            progress(done, len(samples.x))
-    whole = joined_parts(parts)
-    if save is not None:
+    with SampleStream(Path(data), artifact.manifest.inputs) as stream:
+        _check_answers(artifact, stream)
+        trial = Trial(artifact, exit_rule, noise)
+        todo = tasks(len(stream), batch_size(trial.graph), noise.repeats)
+        partial = None if save is None else _partial(Path(save), artifact, stream, (exit_rule, noise))
+        if partial is not None:
+            if processes.rank == 0:
+                partial.prepare(resume)
+            processes.gathered(None)  # nobody writes before the folder is there
+        whole = evaluate(trial, stream, todo, partial, processes, progress)
+    if save is not None and partial is not None and processes.rank == 0:
         others = {f"output{i}": y.astype(np.float32) for i, y in enumerate(whole.outputs) if i}
         write_results(Path(save), output=whole.outputs[0].astype(np.float32), steps=np.asarray(whole.steps), **others)
-    return _summary(artifact, trial, samples, whole, tables)
+        partial.remove()
+    return _summary(trial, stream, whole, tables)
 
 
-def _summary(artifact: Artifact, trial: Trial, samples: Samples, whole: Part, tables: list[Device]) -> Simulation:
-    count, graph, schedule = len(samples.x), trial.graph, artifact.manifest.schedule
+def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: object) -> Partial:
+    key = {"artifact": artifact.manifest.digest, "data": stream.digest(), "options": digest(options)}
+    return Partial(save, key)
+
+
+def _summary(trial: Trial, stream: SampleStream, whole: Part, tables: list[Device]) -> Simulation:
+    count, graph, schedule = len(stream), trial.graph, trial.schedule
+    runs = count * trial.noise.repeats
     counted = whole.counters if trial.watched else None
-    rows = layers(graph, count, whole.steps, whole.fired, counted, trial.fans)
-    accuracy = None if samples.y is None else accuracy_of(whole.outputs[0], samples.y)
-    plain = Simulation(count, whole.steps, schedule.steps, accuracy, rows, whole.outputs[0])
+    rows = layers(graph, runs, whole.steps, whole.fired, counted, trial.fans)
+    tries = range(0 if stream.y is None else trial.noise.repeats)
+    right = [int(whole.counters[f"right/{repeat}"][0]) / count for repeat in tries]
+    plain = Simulation(
+        count, whole.steps, schedule.steps, mean(right), rows, whole.outputs[0], noise=trial.noise, repeats=tuple(right)
+    )
     if counted is None:
         return plain
-    entries = inputs(graph, count, counted, trial.fans)
-    sums = totals(count, rows, entries)
-    names = [row.name for row in rows]
-    return Simulation(
-        **vars(plain)
-        | {
-            "curve": curve(counted, count, whole.steps - schedule.calibrate, names),
-            "exit_rule": trial.exits.rule,
-            "exits": exits(counted, count, whole.steps, schedule.calibrate, trial.exits),
-            "inputs": entries,
-            "totals": sums,
-            "energy": tuple(price(table, sums.work) for table in tables),
-            "median": median_figures(count, rows),
-        }
+    entries = inputs(graph, runs, counted, trial.fans)
+    sums = totals(runs, rows, entries)
+    return replace(
+        plain,
+        curve=curve(counted, runs, whole.steps - schedule.calibrate, [row.name for row in rows]),
+        exit_rule=trial.exits.rule,
+        exits=exits(counted, runs, whole.steps, schedule.calibrate, trial.exits),
+        inputs=entries,
+        totals=sums,
+        energy=tuple(price(table, sums.work) for table in tables),
+        median=median_figures(runs, rows),
     )
 
 
-def _check_answers(artifact: Artifact, samples: Samples) -> None:
+def mean(shares: Sequence[float]) -> float | None:
+    """The mean over repeats, where there are labels."""
+    return float(np.mean(shares)) if shares else None
+
+
+def _check_answers(artifact: Artifact, stream: SampleStream) -> None:
     """Labels go with an output of several classes: said before the run, not after it."""
-    if samples.y is not None:
+    if stream.y is not None:
         shape = next(iter(artifact.manifest.outputs.values()))
         if len(shape) != 1:
-            raise DataError(f"y: labels go with an output (N, classes), found {(len(samples.x), *shape)}")
-        check_labels(samples.y, shape[0])
+            raise DataError(f"y: labels go with an output (N, classes), found {(len(stream), *shape)}")
+        check_labels(stream.y, shape[0])
 
 
 def accuracy_of(output: Array, labels: Array) -> float:

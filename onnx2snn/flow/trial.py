@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx2snn.backends.numpy import NumpySimulator
+from onnx2snn.errors import UsageError
 from onnx2snn.flow.opening import Artifact
 from onnx2snn.ir import Array
-from onnx2snn.metrics import Answers, Counters, Exits, FanOut, Tally, merged
+from onnx2snn.metrics import Answers, Counters, Exits, FanOut, Noise, Tally, merged
 from onnx2snn.reference import Run, Watch
 
 
@@ -27,50 +28,60 @@ class Part:
     counters: Counters
 
 
-def joined_parts(parts: Sequence[Part]) -> Part:
-    """Parts of consecutive samples as one."""
-    return Part(
-        tuple(np.concatenate(arrays) for arrays in zip(*(part.outputs for part in parts), strict=True)),
-        max(part.steps for part in parts),
-        merged(part.fired for part in parts),
-        merged(part.counters for part in parts),
-    )
-
-
 class Trial:
-    """Runs batches on an artifact's simulator.
+    """Runs batches on an artifact's simulator, with noise or without.
 
     watched: whether it tells what happens at each tick (the NumPy simulator does; emulators of chips do not).
     """
 
-    def __init__(self, artifact: Artifact, exits: Exits) -> None:
-        self.graph, self.exits = artifact.graph(), exits
-        self.steps = artifact.manifest.steps
+    def __init__(self, artifact: Artifact, exits: Exits, noise: Noise) -> None:
+        self.graph, self.exits, self.noise = artifact.graph(), exits, noise
+        self.schedule = artifact.manifest.schedule
         self.simulator = artifact.simulator()
         self.tally = Tally(self.graph) if isinstance(self.simulator, NumpySimulator) else None
         self.watched = self.tally is not None
         self.answers = self.watched and Answers.fit(self.graph)
+        self.repeat = 0
+        if noise and not self.watched:
+            raise UsageError(f"noise: an artifact of backend numpy expected, found {artifact.manifest.backend}")
+        if noise:
+            self._disturb(0)
 
     @property
     def fans(self) -> dict[str, FanOut]:
         """Fan-out by source, where it is counted."""
         return {} if self.tally is None else self.tally.fans
 
-    def run(self, x: Array, y: Array | None = None) -> Part:
-        """Runs a batch (batch, *input shape) with its labels (batch,)."""
+    def run(self, x: Array, y: Array | None = None, first: int = 0, repeat: int = 0) -> Part:
+        """Runs a batch (batch, *input shape) with its labels (batch,); first: the number of its first sample."""
         watches = self._watches(y)
         if isinstance(self.simulator, NumpySimulator):
-            run = self.simulator.run(x, watch=Together(watches))
+            if repeat != self.repeat:
+                self._disturb(repeat)
+            channel = self.noise.loss(self.graph, repeat, first)
+            run = self.simulator.run(x, watch=Together(watches), channel=channel)
         else:
             run = self.simulator.run(x)
         fired = {name: np.array([count], np.int64) for name, count in run.spikes.items()}
-        return Part(run.outputs, run.steps, fired, merged(watch.counters for watch in watches))
+        counters = merged(watch.counters for watch in watches)
+        if y is not None:
+            counters[f"right/{repeat}"] = np.atleast_1d((run.output.argmax(axis=1) == y).sum())
+        return Part(run.outputs, run.steps, fired, counters)
+
+    def _disturb(self, repeat: int) -> None:
+        """Weights and thresholds of this repeat."""
+        schedule, graph = self.schedule, self.noise.graph(self.graph, repeat)
+        if repeat == 0 or graph is not self.graph:
+            self.simulator = NumpySimulator(
+                graph, schedule.steps, schedule.settle, schedule.calibrate, lossy=self.noise.drop > 0
+            )
+        self.repeat = repeat
 
     def _watches(self, y: Array | None) -> list[Tally | Answers]:
         if self.tally is None:
             return []
         self.tally.counters = {}
-        return [self.tally, *([Answers(self.graph, self.steps, y, self.exits)] if self.answers else [])]
+        return [self.tally, *([Answers(self.graph, self.schedule.steps, y, self.exits)] if self.answers else [])]
 
 
 class Together:

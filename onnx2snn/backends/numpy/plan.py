@@ -13,6 +13,7 @@ from onnx2snn.ir.ops import IF, Conv, Neuron, Readout
 from onnx2snn.reference import constant_nodes, settle_bound, tail_nodes
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
+WIDER = {np.dtype(np.float32): FLOAT64, FLOAT64: INT64}  #: by 2^29, by 2^9: no run has as many ticks as the first
 LIKELY_SETTLE = 8  #: settle steps that a run usually takes: it ends long before its bound
 
 
@@ -23,15 +24,18 @@ class Plan:
     most: ticks of a run at most.  likely: those that it takes as a rule.  kinds: the number that each node computes in.
     still: nodes whose output is constant charge, in order.  moving: those with a value a tick, in order, and readouts.
     spent: what no node reads any more once one is done.
+    lossy: spikes may be lost on the way, so that sums may leave the range of the counts: wider numbers hold them.
     """
 
-    def __init__(self, graph: Graph, steps: int, settle: int | None, calibrate: int) -> None:
+    def __init__(self, graph: Graph, steps: int, settle: int | None, calibrate: int, lossy: bool = False) -> None:
         self.graph, self.steps, self.settle, self.calibrate = graph, steps, settle, calibrate
         self.most = steps + (settle_bound(graph, steps) if settle is None else settle)
         self.likely = max(self.most if settle is not None else min(self.most, steps + LIKELY_SETTLE), calibrate)
         self.integer = is_integer(graph)
         bits = widths(graph, self.most)
         self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}
+        if lossy:
+            self.kinds = {name: WIDER.get(kind, kind) if bits[name] else kind for name, kind in self.kinds.items()}
         if calibrate:
             self._check_calibration()
         constant, self.tail = constant_nodes(graph), tail_nodes(graph)

@@ -25,6 +25,7 @@ class NumpySimulator:
     memory for all of them. Otherwise memory depends neither on steps nor on samples, but for the counts returned.
     chunk_bytes: decides how many samples are run together (`samples`), and how many ticks at a time (`ticks`): one of
     each at least. Integer networks give the same counts and outputs whatever it is.
+    lossy: a channel will lose spikes.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class NumpySimulator:
         settle: int | None = None,
         calibrate: int = 0,
         chunk_bytes: int = CHUNK_BYTES,
+        lossy: bool = False,
     ) -> None:
-        self.plan = Plan(graph, steps, settle, calibrate)
+        self.plan = Plan(graph, steps, settle, calibrate, lossy)
         fit = max(1, chunk_bytes // self.plan.tick_bytes())
         self.samples = max(1, fit // self.plan.likely)
         self.ticks = max(1, fit // self.samples)
