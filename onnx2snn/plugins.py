@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from onnx2snn.errors import MissingExtraError, PluginError, UnknownNameError
+from onnx2snn.errors import PluginError, UnknownNameError, UsageError
+from onnx2snn.passes.options import options_of, parse_options
 
 if TYPE_CHECKING:
     from onnx2snn.backends.base import Backend
@@ -31,14 +32,17 @@ def plugins() -> tuple[Plugin, ...]:
     return tuple(_described(point, points) for point in points)
 
 
-def load_backend(name: str) -> Backend:
-    """The backend of that name, imported and made.
+def load_backend(text: str) -> Backend:
+    """The backend of that name, imported and made, with options as in `loihi{chip="loihi2"}` where they are given.
 
-    Raises `UnknownNameError` where there is none, `PluginError` where two packages claim the name or the code
-    cannot be loaded, `MissingExtraError` where it needs a package that is not installed.
+    Raises `UnknownNameError` where there is none, `UsageError` for options that it has not, `PluginError` where two
+    packages claim the name or the code cannot be loaded, `MissingExtraError` where it needs a package that is not
+    installed.
     """
     from onnx2snn.backends.base import Backend
 
+    name, brace, options = text.partition("{")
+    name = name.strip()
     points = [point for point in entry_points(group=GROUP) if point.name == name]
     if not points:
         known = ", ".join(sorted({point.name for point in entry_points(group=GROUP)}))
@@ -47,13 +51,24 @@ def load_backend(name: str) -> Backend:
     if plugin.problem:
         raise PluginError(plugin.problem)
     try:
-        kind = points[0].load()
-        backend = kind() if isinstance(kind, type) and issubclass(kind, Backend) else None
+        kind: Any = points[0].load()
+        fits = isinstance(kind, type) and issubclass(kind, Backend)
+        backend: Backend | None = kind(**(_options(name, kind, options) if brace else {})) if fits else None
+    except UsageError:
+        raise
     except Exception as error:
-        raise _not_loaded(plugin, error) from error
+        owner = f"backend {plugin.name!r} of {plugin.package} {plugin.version}"
+        raise PluginError(f"{owner} cannot be loaded: {type(error).__name__}: {error}") from error
     if backend is None:
         raise PluginError(f"backend {name!r} of {plugin.package}: {plugin.target} is no Backend class")
     return backend
+
+
+def _options(name: str, kind: Any, text: str) -> dict[str, Any]:
+    options, rest = parse_options(f"backend {name}", options_of(kind), text)
+    if rest.strip():
+        raise UsageError(f"backend {name}: nothing more expected behind its options, found {rest[:20]!r}")
+    return options
 
 
 def _described(point: EntryPoint, points: list[EntryPoint]) -> Plugin:
@@ -65,10 +80,3 @@ def _described(point: EntryPoint, points: list[EntryPoint]) -> Plugin:
         claims = " and ".join(f"{owner} ({value})" for owner, value in sorted(rivals.items()))
         clash = f"backend {point.name!r} is claimed by {claims}; uninstall one of them"
     return Plugin(point.name, point.value, package, version, clash)
-
-
-def _not_loaded(plugin: Plugin, error: BaseException) -> PluginError | MissingExtraError:
-    if isinstance(error, MissingExtraError):
-        return error
-    owner = f"backend {plugin.name!r} of {plugin.package} {plugin.version}"
-    return PluginError(f"{owner} cannot be loaded: {type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,17 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chain_models import CHAINS, Array, chain_model, edit_array, edit_json, lowered, samples
-from models import lenet, residual
+from chain_models import CHAINS, Array, chain_model, edit_array, edit_json, lowered, samples, step
+from models import ModelBuilder, lenet, residual
 from safetensors.numpy import load_file, save_file
 
 from onnx2snn.artifact import Network, Schedule
 from onnx2snn.backends.chains import chain_of
 from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
 from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
-from onnx2snn.errors import ArtifactError, BackendError, DataError
+from onnx2snn.errors import ArtifactError, BackendError, DataError, UsageError
+from onnx2snn.flow.convert import convert
+from onnx2snn.flow.opening import open_artifact
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Dense, Input, MaxPool, Neuron, Readout, Reshape
+from onnx2snn.plugins import load_backend
 from onnx2snn.reference import run
 
 BACKEND = LoihiBackend()
@@ -227,12 +231,90 @@ def test_sums_membranes_and_biases_that_do_not_fit_are_refused(network: Network)
     assert "quantising the model's input" in message
 
 
-def test_a_chip_has_so_many_cores(tmp_path: Path) -> None:
-    network = lowered(BACKEND, chain_model("strided_conv", tmp_path))
-    rule = BACKEND.rules[-1]
-    assert list(rule(network)) == []
-    (message,) = rule(_enlarged(network))
-    assert "cores needed at the least, 128 on a chip; DequantizeLinear_3" in message
+def test_a_large_network_takes_several_chips(tmp_path: Path) -> None:
+    network = _enlarged(lowered(BACKEND, chain_model("strided_conv", tmp_path)))
+    BACKEND.check(network)
+    BACKEND.emit(network, tmp_path)
+    assert BACKEND.audit(network, tmp_path) == []
+    said = BACKEND.footprint(tmp_path)
+    assert said.data["chips"] == -(-said.data["cores"] // 128) > 1
+    assert f"{said.data['cores']} cores on {said.data['chips']} chips of loihi1" in said.sentences[0]
+    assert "most of all layers, because of" in said.data["binding"]
+
+
+def test_a_layer_with_too_many_inputs_is_refused(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 2], seed=1)
+    y = step(m, m.gemm(m.quantise("x", 1 / 15, 0, 15), 2, 4200), 0.4)
+    model = m.save(m.gemm(y, 4200, 2), tmp_path / "wide.onnx")
+    with pytest.raises(BackendError, match=r"\(every layer fits cores\) .* needs 4200 input axons, a core has 4096"):
+        lowered(BACKEND, model)
+
+
+def test_loihi_2_resets_at_once_in_one_compartment(tmp_path: Path) -> None:
+    """The same tables otherwise, the same counts."""
+    backend = LoihiBackend("loihi2")
+    network = lowered(backend, chain_model("strided_conv", tmp_path))
+    backend.emit(network, tmp_path)
+    assert backend.audit(network, tmp_path) == []
+    tables = json.loads((tmp_path / "tables.json").read_text())
+    assert (tables["chip"], tables["populations"][1]["reset"]) == ("loihi2", "microcode")
+    assert tables["populations"][1]["compartments"] == int(np.prod(tables["populations"][1]["shape"]))
+    x = samples(network)
+    found, expected = LoihiEmulator(tmp_path).run(x), run(network.graph, x, network.schedule.steps, 0)
+    for population, counts in expected.counts.items():
+        np.testing.assert_array_equal(found.counts[population], counts)
+    assert any("microcode" in sentence for sentence in backend.footprint(tmp_path).sentences)
+    edit_json(tmp_path, lambda t: t.update(chip="loihi1"))
+    with pytest.raises(ArtifactError, match="reset two-compartment with"):
+        LoihiEmulator(tmp_path)
+
+
+def test_backends_have_options(tmp_path: Path) -> None:
+    assert load_backend("loihi") == LoihiBackend()
+    assert load_backend('loihi{chip="loihi2"}') == LoihiBackend("loihi2")
+    assert str(LoihiBackend("loihi2")) == 'loihi{chip="loihi2"}'
+    with pytest.raises(UsageError, match="no chip 'loihi3'; known: loihi1, loihi2"):
+        load_backend('loihi{chip="loihi3"}')
+    with pytest.raises(UsageError, match="backend loihi: one of the options chip expected at 'size=3}'"):
+        load_backend("loihi{size=3}")
+    with pytest.raises(UsageError, match="nothing more expected behind its options, found 'x'"):
+        load_backend('loihi{chip="loihi2"}x')
+    manifest = convert(chain_model("dense", tmp_path)).save(tmp_path / "out", 'loihi{chip="loihi2"}')
+    assert manifest.backend == 'loihi{chip="loihi2"}'
+    assert open_artifact(tmp_path / "out").backend == LoihiBackend("loihi2")
+
+
+def test_all_neurons_of_a_layer_have_one_threshold(tmp_path: Path) -> None:
+    """The scales of channels differ, a core's thresholds may not: the initial membranes make up for it."""
+    network = lowered(BACKEND, chain_model("negative_gamma", tmp_path))
+    BACKEND.emit(network, tmp_path)
+    thresholds = [p.theta for p in chain_of(network.graph).populations]
+    assert all(len(set(theta.tolist())) > 2 for theta in thresholds)
+    tables, arrays = json.loads((tmp_path / "tables.json").read_text()), load_file(tmp_path / "tables.safetensors")
+    for layer in tables["populations"]:
+        exponents = 1 << np.array(layer["reset_exponents"])
+        reset = (arrays[f"{layer['name']}/reset"].astype(np.int64) * exponents[:, None]).sum(axis=0)
+        assert layer["threshold"] == reset.max() - 1
+
+
+def test_the_audit_finds_neurons_on_other_cores(network: Network, tables: Path) -> None:
+    path = tables / "cores.json"
+    cores = json.loads(path.read_text())
+    cores["layers"][1]["use"][0][0] += 4
+    path.write_text(json.dumps(cores))
+    assert BACKEND.audit(network, tables) == ["cores.json: DequantizeLinear_5: use is not the network's"]
+    cores["layers"][1]["use"][0][0] = 1028
+    cores["chips"] = 2
+    path.write_text(json.dumps(cores))
+    assert BACKEND.audit(network, tables) == [
+        "cores.json: core 1 of DequantizeLinear_5 takes more compartments than 1024",
+        "cores.json: chips 2, 1 expected",
+        "cores.json: DequantizeLinear_5: use is not the network's",
+    ]
+    path.write_text("{}")
+    assert "cores.json: chip: Field required" in BACKEND.audit(network, tables)[0]
+    path.unlink()
+    assert "cores.json: cannot be read: No such file" in BACKEND.audit(network, tables)[0]
 
 
 def _enlarged(network: Network) -> Network:
@@ -273,7 +355,7 @@ def put(place: Any, value: int) -> Callable[[Array], None]:
     [
         (f"{SECOND}/weight", put((0, 3), 1), "DequantizeLinear_5/weight: even numbers from -256 to 254 expected"),
         (f"{SECOND}/weight", put((0, 3), 2), "Gemm_2: weight differs in 1 of 240 entries, first at (0, 3)"),
-        (f"{SECOND}/threshold", put(4, 1), "a threshold is not one below what a spike takes off"),
+        (f"{SECOND}/reset", put((0, 4), 1), "DequantizeLinear_5: theta differs in 1 of 12 entries, first at (4,)"),
         (f"{SECOND}/bias", put(2, 1), "bias per tick differs in 1 of 12 entries"),
         (f"{SECOND}/membrane", put(0, -1), "initial membrane differs in 1 of 12 entries"),
         (f"{FIRST}/membrane", put(0, -1), "v0 differs in 1 of 20 entries"),

@@ -16,11 +16,13 @@ from safetensors.numpy import load_file
 
 from onnx2snn.artifact import Network, Schedule
 from onnx2snn.backends.chains import Geometry
+from onnx2snn.backends.chains.partition import read_cores
 from onnx2snn.backends.tianjic import TianjicBackend, TianjicEmulator, chip
 from onnx2snn.backends.tianjic.emulator import lif_plus, mac
 from onnx2snn.backends.tianjic.schema import P08
-from onnx2snn.errors import ArtifactError, BackendError
+from onnx2snn.errors import ArtifactError, BackendError, UsageError
 from onnx2snn.ir.ops import Conv, Dense, MaxPool, Neuron, Reshape
+from onnx2snn.plugins import load_backend
 from onnx2snn.reference import run
 
 BACKEND = TianjicBackend()
@@ -238,14 +240,32 @@ def test_convolutions_over_one_axis_are_refused(tmp_path: Path) -> None:
         lowered(BACKEND, m.save(m.gemm(m.node("Flatten", y), 16, 5), tmp_path / "m.onnx"))
 
 
-def test_a_chip_has_so_much_memory(network: Network) -> None:
+def test_a_wide_layer_takes_many_cores(network: Network, tmp_path: Path) -> None:
     wide = replace(network.graph["Gemm_1"].op, weight=np.ones((60_000, 192), np.int8))  # type: ignore[call-arg]
     graph = network.graph.copy()
     graph.replace("readout", replace(graph["readout"].op, scale=np.ones(()), bias=np.zeros(())))  # type: ignore[call-arg]
     graph.replace("Gemm_1", wide)
-    message = broken(replace(network, graph=graph))
-    assert "(memory fits one chip)" in message
-    assert "160 on a chip; readout" in message
+    enlarged = replace(network, graph=graph)
+    BACKEND.check(enlarged)
+    BACKEND.emit(enlarged, tmp_path)
+    assert BACKEND.audit(enlarged, tmp_path) == []
+    *_, readout = read_cores(tmp_path).layers
+    assert (readout.cores, readout.fullest.limit) == (-(-60_000 // readout.box[0]), 128 << 10)
+    assert readout.fullest.used > 110 << 10
+
+
+def test_the_chip_of_2019_is_a_model_of_resources(network: Network, tmp_path: Path) -> None:
+    backend = load_backend('tianjic{chip="tianjic2019", weight_bits=5}')
+    backend.check(network)
+    backend.emit(network, tmp_path)
+    assert backend.audit(network, tmp_path) == []
+    said = backend.footprint(tmp_path)
+    assert said is not None
+    assert "unverified: weights of 5 bits" in " ".join(said.sentences)
+    with pytest.raises(UsageError, match="are for chip tianjic2019"):
+        load_backend("tianjic{weight_bits=5}")
+    with pytest.raises(UsageError, match="weight_bits from 1 to 32"):
+        load_backend('tianjic{chip="tianjic2019", weight_bits=0}')
 
 
 # -- the tables ------------------------------------------------------------------------------------------------------

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from onnx2snn.artifact import Manifest, Network
-from onnx2snn.errors import BackendError
+from onnx2snn.errors import BackendError, UnknownNameError
 from onnx2snn.ir import Array
 from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons
 from onnx2snn.passes.base import Recipe
+from onnx2snn.passes.options import with_options
 from onnx2snn.reference import Run
 
 DesignRule = Callable[[Network], Iterable[str]]  #: yields one sentence for each place where the rule is broken
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What an artifact takes of a chip.
+
+    title, columns, rows: a table.  sentences: what else is to be said.  data: the same for programs, as plain JSON.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+    sentences: tuple[str, ...]
+    data: dict[str, Any]
 
 
 class Simulator(Protocol):
@@ -29,7 +45,8 @@ class Backend(ABC):
     """Turns a network into files for whatever will run it.
 
     A backend lives in a package of its own, is found through the entry-point group `onnx2snn.backends`, and is made
-    without arguments.
+    without arguments. One that is a frozen dataclass has its fields for options, each with a default: a name with
+    options, `loihi{chip="loihi2"}`, makes it with those, and artifacts keep that text.
     """
 
     name: ClassVar[str]
@@ -41,6 +58,9 @@ class Backend(ABC):
     rules: ClassVar[tuple[DesignRule, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()  #: packages without which it cannot convert
 
+    def __str__(self) -> str:
+        return with_options(self.name, self)
+
     def staircases(self) -> Recipe:
         """Passes from the graph of ANN ops to the graph of staircases."""
         return STAIRCASES
@@ -50,9 +70,13 @@ class Backend(ABC):
         mapping = MapNeurons(code=code, steps=steps)
         return (mapping, MakeInteger(steps=steps)) if integer else (mapping,)
 
+    def design_rules(self) -> tuple[DesignRule, ...]:
+        """`rules`, and others that depend on its options."""
+        return self.rules
+
     def check(self, network: Network) -> None:
         """Raises `BackendError` with every design rule that is broken."""
-        broken = [f"({_rule_name(rule)}) {found}" for rule in self.rules for found in rule(network)]
+        broken = [f"({_rule_name(rule)}) {found}" for rule in self.design_rules() for found in rule(network)]
         if broken:
             raise BackendError(f"backend {self.name} cannot take this network: {'; '.join(broken)}")
 
@@ -64,9 +88,23 @@ class Backend(ABC):
         """What in the backend's own files does not say the same as the network beside them; none by default."""
         return []
 
+    def fidelity_of(self, network: Network) -> Literal["faithful", "approximate"]:
+        """What its files are to this network."""
+        return self.fidelity
+
+    def footprint(self, folder: Path) -> Footprint | None:
+        """What an artifact of its own takes of a chip; none by default."""
+        return None
+
     def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
         """A simulator or emulator that reads the artifact; raises `BackendError` where there is none."""
         raise BackendError(f"backend {self.name} has no simulator; convert with --backend numpy to simulate")
+
+
+def one_of(option: str, value: str, known: Iterable[str]) -> None:
+    """Raises `UnknownNameError` where an option of a backend has a value that is none of the known ones."""
+    if value not in known:
+        raise UnknownNameError(f"no {option} {value!r}; known: {', '.join(known)}")
 
 
 def _rule_name(rule: DesignRule) -> str:

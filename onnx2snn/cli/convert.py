@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from onnx2snn.cli.output import Json, print_json, progress
+from onnx2snn.cli.output import Json, print_json, print_table, progress
 from onnx2snn.errors import UsageError
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
     from onnx2snn.artifact import LayerRecord, Manifest
+    from onnx2snn.backends.base import Footprint
     from onnx2snn.flow.convert import Settle
     from onnx2snn.ir import Graph
     from onnx2snn.passes import Pass
@@ -28,6 +30,13 @@ def command(
     model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The artifact folder to make.", show_default=False)],
     backend: Annotated[str, typer.Option(help="numpy, torch, loihi, tianjic, nir, or a plugin's.")] = "numpy",
+    chip: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Of loihi: loihi1 (default) or loihi2; of tianjic: tianjicx (default) or tianjic2019.",
+            show_default=False,
+        ),
+    ] = None,
     code: Annotated[
         Optional[str],  # noqa: UP045  typer reads the annotation
         typer.Option(
@@ -113,10 +122,14 @@ def command(
     if calibration.needs_samples and calibrate is None:
         words = "--levels, --calibrate-method, --percentile, --per-channel, --correct and --quantise-input"
         raise UsageError(f"{words} go with --calibrate DATA.npz")
-    chosen = load_backend(backend)
+    chosen = load_backend(_on_chip(backend, chip))
     options = [
         f"--backend {backend}",
-        *(f"--{k} {v}" for k, v in (("code", code), ("steps", steps), ("settle", settle)) if v is not None),
+        *(
+            f"--{k} {v}"
+            for k, v in (("chip", chip), ("code", code), ("steps", steps), ("settle", settle))
+            if v is not None
+        ),
     ]
     if integer is not None:
         options.append("--integer" if integer else "--float")
@@ -155,7 +168,16 @@ def command(
             f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)",
             file=sys.stderr,
         )
-    _report(manifest, out, as_json)
+    _report(manifest, chosen.footprint(out), out, as_json)
+
+
+def _on_chip(backend: str, chip: str | None) -> str:
+    """The text of a backend with one option more."""
+    if chip is None:
+        return backend
+    if "{" in backend:
+        raise UsageError(f"--chip: the chip among the other options expected, found {backend} with --chip {chip}")
+    return f"{backend}{{chip={json.dumps(chip)}}}"
 
 
 def _settle(text: str | None) -> Settle | None:
@@ -202,15 +224,15 @@ def _headline(step: Pass) -> str:
     return (type(step).__doc__ or "").strip().splitlines()[0]
 
 
-def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
+def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json: bool) -> None:
     from onnx2snn.flow.calibrate import was_calibrated
 
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
     classes = {k: sum(layer.exactness == k for layer in manifest.layers) for k in ("exact", "bounded", "analog")}
     if as_json:
-        print_json(
-            {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, **manifest.model_dump()}
-        )
+        cores = {} if footprint is None else {"cores": footprint.data}
+        found = {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes}
+        print_json({**found, **cores, **manifest.model_dump()})
         return
     silent = f"until silent (at most {manifest.settle_bound} steps)"
     settle = silent if manifest.settle == "auto" else f"{manifest.settle} steps"
@@ -224,6 +246,10 @@ def _report(manifest: Manifest, out: Path, as_json: bool) -> None:
     for text in manifest.approximations:
         print(f"  approximation: {text}")
     _show_inexact(manifest.layers)
+    if footprint is not None:
+        print_table(footprint.title, footprint.columns, footprint.rows)
+        for sentence in footprint.sentences:
+            print(sentence)
 
 
 def _show_inexact(layers: Sequence[LayerRecord]) -> None:

@@ -10,7 +10,7 @@ NAME = "passes"
 def command(as_json: Json = False) -> None:
     """List the passes, in the order in which they are used."""
     from onnx2snn.passes import PASSES
-    from onnx2snn.passes.base import options_of
+    from onnx2snn.passes.options import options_of
 
     found = [
         {"name": name, "options": options_of(kind), "summary": (kind.__doc__ or "").strip().splitlines()[0]}

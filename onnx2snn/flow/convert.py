@@ -270,8 +270,8 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
     graph, schedule = network.graph, network.schedule
     return Manifest(
         made_by=f"onnx2snn {__version__}",
-        backend=backend.name,
-        fidelity=backend.fidelity,
+        backend=str(backend),
+        fidelity=backend.fidelity_of(network),
         model=ModelRecord(file=network.source.file, sha256=network.source.sha256),
         code=network.code,
         arithmetic="integer" if network.integer else "float",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 from onnx2snn.errors import located
 from onnx2snn.ir import Graph, Node, Op, verify
+from onnx2snn.passes.options import with_options
 
 Observer = Callable[["Pass", Graph, Sequence[str]], None]
 
@@ -42,12 +42,7 @@ class Pass(ABC):
         """Does the work on `graph`, a copy."""
 
     def __str__(self) -> str:
-        options = [
-            f"{field.name}={json.dumps(getattr(self, field.name))}"
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        ]
-        return f"{self.name}{{{', '.join(options)}}}" if options else self.name
+        return with_options(self.name, self)
 
 
 @dataclass(frozen=True)
@@ -97,8 +92,3 @@ def approximate(
             observer(step, made, notes)
 
     return run_passes(graph, recipe, watch), tuple(found)
-
-
-def options_of(kind: type[Pass]) -> dict[str, Any]:
-    """The options of a pass with their defaults."""
-    return {field.name: None if field.default is MISSING else field.default for field in fields(kind)}

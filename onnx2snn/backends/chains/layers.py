@@ -87,6 +87,11 @@ class Output:
     bias: Array
     shift: ClassVar[int] = 0
 
+    @property
+    def size(self) -> int:
+        """Number of outputs."""
+        return len(self.scale)
+
     def per_tick(self, steps: int) -> Array:
         """What every tick brings beside the sums: nothing, int64 (outputs,)."""
         return np.zeros(len(self.scale), np.int64)

@@ -40,13 +40,10 @@ class TablesBase(Record):
     """What the tables of all chips share.
 
     steps: ticks that each layer runs.  ticks: from the first tick of the first layer to the last of the readout.
-    cores_at_least: by what single layers need.  partition: the assignment to cores; none is made yet.
     """
 
     steps: PositiveInt
     ticks: PositiveInt
-    cores_at_least: PositiveInt
-    partition: None = None
 
     @property
     @abstractmethod

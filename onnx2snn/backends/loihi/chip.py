@@ -14,6 +14,7 @@ import numpy as np
 
 from onnx2snn.ir import Array
 
+Chip = Literal["loihi1", "loihi2"]
 GAIN_BITS = 6  #: synaptic sums enter the membrane times 2^6; biases with exponent 6 share the gain
 DECAY_UNIT = 4096  #: a decay of 4096 forgets everything in one tick, one of 0 nothing
 DENDRITE_BITS = 16  #: signed, the synaptic sum of one tick before the gain
@@ -62,8 +63,3 @@ def reset_mantissas(theta: Array, exponents: tuple[int, ...]) -> Array:
     """Their mantissas (weights, neurons): theta = sum of mantissa 2^exponent."""
     coarse = theta >> exponents[0]
     return np.stack([coarse, theta - (coarse << exponents[0])][: len(exponents)])
-
-
-def cores_at_least(compartments: int) -> int:
-    """The fewest cores that hold as many compartments, whatever else limits them."""
-    return -(-compartments // COMPARTMENTS)

@@ -42,10 +42,11 @@ def _population(record: PopulationRecord, arrays: Arrays, steps: int) -> Populat
     """The population; initial membrane and bias as they are split in the tables."""
     neurons = record.size
     reset = reset_of(record, arrays)
-    if (arrays.take(f"{record.name}/threshold", (neurons,)) != reset - 1).any():
-        raise ArtifactError(f"{record.name}: a threshold is not one below what a spike takes off")
+    if record.threshold != reset.max() - 1:
+        raise ArtifactError(f"{record.name}: threshold {record.threshold} is not one below the largest reset")
     theta = _divided(reset, record.scale, f"{record.name}/reset")
-    start = _divided(arrays.take(f"{record.name}/membrane", (neurons,)), record.scale, f"{record.name}/membrane")
+    membrane = arrays.take(f"{record.name}/membrane", (neurons,)) - (record.threshold + 1 - reset)
+    start = _divided(membrane, record.scale, f"{record.name}/membrane")
     bias = np.zeros_like(start)
     if record.synapse is not None:
         bias = steps * _divided(arrays.take(f"{record.name}/bias", (neurons,)), record.scale, f"{record.name}/bias")

@@ -47,18 +47,19 @@ def lif(
 
 @dataclass(frozen=True)
 class Loaded:
-    """A population's tables in chip units: reset, threshold, membrane, bias int64 (neurons,); no bias in the first."""
+    """A population's tables in chip units: reset, membrane, bias int64 (neurons,); no bias in the first."""
 
     record: PopulationRecord
     reset: Array
-    threshold: Array
     membrane: Array
     bias: Array | None
     connections: Connections | None
 
 
 class SoftResetLayer:
-    """Neurons of two compartments: the soma's spike reaches its dendrite one tick later and takes the reset off."""
+    """Neurons whose spike takes the reset off: at once in microcode; of two compartments through a synapse, with
+    what arrives in the next tick. Both come to the same before the next comparison.
+    """
 
     def __init__(self, tables: Loaded, bias: Array, membrane: Array) -> None:
         self.tables = tables
@@ -67,13 +68,16 @@ class SoftResetLayer:
         self.u, self.spike = np.zeros_like(membrane), np.zeros(membrane.shape, bool)
 
     def tick(self, arriving: Array | None) -> Array:
-        tables = self.tables
-        a = -tables.reset * self.spike
+        tables, record = self.tables, self.tables.record
+        at_once = record.reset == "microcode"
+        a = np.zeros_like(self.v) if at_once else -tables.reset * self.spike
         if tables.connections is not None and arriving is not None:
             a = a + tables.connections.sum(arriving)
-        check_dendrite(tables.record.name, a)
-        self.u, self.v = integrate(self.u, self.v, a, self.bias, tables.record.decay_u, tables.record.decay_v)
-        self.spike = self.v > tables.threshold << chip.GAIN_BITS
+        check_dendrite(record.name, a)
+        self.u, self.v = integrate(self.u, self.v, a, self.bias, record.decay_u, record.decay_v)
+        self.spike = self.v > record.threshold << chip.GAIN_BITS
+        if at_once:
+            self.v = self.v - self.spike * (tables.reset << chip.GAIN_BITS)
         return self.spike
 
 
@@ -139,7 +143,6 @@ def _load(record: PopulationRecord, arrays: Arrays) -> Loaded:
     return Loaded(
         record,
         reset_of(record, arrays),
-        arrays.take(f"{record.name}/threshold", neurons),
         arrays.take(f"{record.name}/membrane", neurons),
         None if record.synapse is None else arrays.take(f"{record.name}/bias", neurons),
         _connections(record, arrays),

@@ -3,22 +3,22 @@
 `tables.safetensors` holds for a layer NAME, in chip units (one unit is one step of weight, of bias mantissa at
 exponent 6 and of threshold mantissa; the membrane register holds 2^6 of them), neurons in row-major order:
     NAME/weight      int16 (out, in / groups, *kernel)  even mantissas, times 2^weight_exponent; correlation order
-    NAME/threshold   int32 (neurons,)  mantissa: theta - 1, because the chip spikes on v > threshold
     NAME/reset       int16 (reset weights, neurons)  mantissas that a spike takes off in the next tick
     NAME/bias        int16 (neurons,)  mantissa at every tick; the first layer's is written by the host per sample
-    NAME/membrane    int32 (neurons,)  initial membrane; the host adds the rest of its charge in the first layer
+    NAME/membrane    int32 (neurons,)  initial membrane, higher by what the neuron's reset is below threshold + 1; the
+                     host adds the rest of its charge in the first layer
 The readout has, beside its weight, float64 `NAME/value` (of one unit of its membrane) and `NAME/offset`, (outputs,):
 the network's output is value * membrane + offset. Arrays of the host part: see `onnx2snn.backends.chains.HostRecord`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from onnx2snn.backends.chains import Geometry, HostRecord, LayerBase, Record, Sizes, TablesBase
-from onnx2snn.backends.loihi.chip import MOST_EXPONENT
+from onnx2snn.backends.loihi.chip import MOST_EXPONENT, MOST_THRESHOLD, Chip
 from onnx2snn.ir import Shape
 
 Scale = Literal[1, 2]
@@ -44,11 +44,10 @@ class SynapseRecord(Record):
 class LayerRecord(LayerBase):
     """One layer of compartments.
 
-    scale: one chip unit is 1 / (scale 2^shift) of the network's accumulator.  cores_at_least: by compartments alone.
+    scale: one chip unit is 1 / (scale 2^shift) of the network's accumulator.
     """
 
     compartments: PositiveInt
-    cores_at_least: PositiveInt
     scale: Scale
     decay_u: Literal[4096] = 4096
     decay_v: Literal[0] = 0
@@ -60,15 +59,20 @@ class LayerRecord(LayerBase):
 
 
 class PopulationRecord(LayerRecord):
-    """Integrate-and-fire neurons with soft reset, two compartments each: a dendrite that integrates and never
-    resets, a soma that spikes, and inhibitory synapses from the soma back to its dendrite.
+    """Integrate-and-fire neurons with soft reset.
 
-    synapse: None where the host writes bias and membrane.  reset_exponents: of the reset weights, which add up to
-    the threshold theta.
+    reset: on Loihi 1 of two compartments each: a dendrite that integrates and never resets, a soma that spikes, and
+    inhibitory synapses from the soma back to its dendrite. On Loihi 2 of one compartment with custom microcode that
+    takes the same off at the spike itself.
+
+    synapse: None where the host writes bias and membrane.  threshold: mantissa for all neurons, one below the largest
+    reset, because the chip spikes on v > threshold.  reset_exponents: of the reset weights of a neuron, which add up
+    to what its spike takes off.
     """
 
-    reset: Literal["two-compartment"] = "two-compartment"
+    reset: Literal["two-compartment", "microcode"]
     bias_exponent: Literal[6] = 6
+    threshold: Annotated[int, Field(ge=0, le=MOST_THRESHOLD)]
     reset_exponents: Annotated[tuple[Exponent, ...], Field(min_length=1, max_length=2)]
 
 
@@ -83,7 +87,7 @@ class LoihiTables(TablesBase):
 
     format: Literal["onnx2snn loihi tables"] = "onnx2snn loihi tables"
     version: Literal[1] = 1
-    chip: Literal["loihi1"] = "loihi1"
+    chip: Chip
     host: HostRecord
     populations: tuple[PopulationRecord, ...]
     readout: ReadoutRecord
@@ -91,3 +95,11 @@ class LoihiTables(TablesBase):
     @property
     def layers(self) -> tuple[LayerRecord, ...]:
         return (*self.populations, self.readout)
+
+    @model_validator(mode="after")
+    def _resets_are_the_chips(self) -> Self:
+        reset, each = ("two-compartment", 2) if self.chip == "loihi1" else ("microcode", 1)
+        for layer in self.populations:
+            if (layer.reset, layer.compartments) != (reset, each * layer.size):
+                raise ValueError(f"{layer.name}: reset {reset} with {each * layer.size} compartments on {self.chip}")
+        return self

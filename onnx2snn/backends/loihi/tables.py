@@ -19,43 +19,58 @@ def scaling(layer: Layer) -> chip.Scaling:
     return chip.scaling_of(layer.synapse.weight << layer.shift)
 
 
-def compartments_of(layer: Layer) -> int:
-    """Compartments that a layer takes."""
-    return chip.SOFT_RESET_COMPARTMENTS * layer.size if isinstance(layer, Population) else len(layer.scale)
+def resets_of(population: Population) -> int:
+    """Reset weights of each neuron."""
+    return len(chip.reset_exponents(population.theta * scaling(population).scale))
 
 
-def write(chain: Chain, steps: int, folder: Path) -> None:
+def lift_of(population: Population) -> Array:
+    """How far each neuron's threshold lies below the one that all of them have on the chip, in chip units.
+
+    A core holds few distinct thresholds. A membrane that starts higher by the difference passes a common threshold
+    when it would pass its own, whatever comes, and a spike takes off the neuron's own reset all the same.
+    """
+    return (population.theta.max() - population.theta) * scaling(population).scale
+
+
+def compartments_of(layer: Layer, version: chip.Chip) -> int:
+    """Compartments that a layer takes; Loihi 2's microcode resets softly in one."""
+    two = isinstance(layer, Population) and version == "loihi1"
+    return (chip.SOFT_RESET_COMPARTMENTS if two else 1) * layer.size
+
+
+def write(chain: Chain, steps: int, folder: Path, version: chip.Chip = "loihi1") -> None:
     """Writes the tables of a chain that keeps all design rules."""
     host, arrays = store_host(chain.host, chain.populations[0], steps)
-    populations = tuple(_population(p, tick, steps) for tick, p in enumerate(chain.populations))
-    readout = _readout(chain.output, len(populations), steps)
+    populations = tuple(_population(p, tick, steps, version) for tick, p in enumerate(chain.populations))
+    readout = _readout(chain.output, len(populations), steps, version)
     for population in chain.populations:
         arrays |= _population_arrays(population, steps)
     arrays |= _readout_arrays(chain.output)
     tables = LoihiTables(
+        chip=version,
         steps=steps,
         ticks=steps + len(populations),
         host=host,
         populations=populations,
         readout=readout,
-        cores_at_least=sum(layer.cores_at_least for layer in (*populations, readout)),
     )
     write_tables(folder, tables, arrays)
 
 
-def _population(population: Population, tick: int, steps: int) -> PopulationRecord:
+def _population(population: Population, tick: int, steps: int, version: chip.Chip) -> PopulationRecord:
     units = scaling(population)
-    compartments = compartments_of(population)
     return PopulationRecord(
         name=population.name,
         shape=population.shape,
         first_tick=tick,
         last_tick=tick + steps - 1,
-        compartments=compartments,
-        cores_at_least=chip.cores_at_least(compartments),
+        compartments=compartments_of(population, version),
         scale=units.scale,
         shift=population.shift,
         synapse=None if population.synapse is None else _synapse(population.synapse, units),
+        threshold=int(population.theta.max()) * units.scale - 1,
+        reset="two-compartment" if version == "loihi1" else "microcode",
         reset_exponents=chip.reset_exponents(population.theta * units.scale),
     )
 
@@ -65,9 +80,8 @@ def _population_arrays(population: Population, steps: int) -> dict[str, Array]:
     theta = population.theta * units.scale
     start = population.v0 if population.synapse is None else population.start(steps)
     arrays = {
-        f"{name}/threshold": (theta - 1).astype(np.int32),
         f"{name}/reset": chip.reset_mantissas(theta, chip.reset_exponents(theta)).astype(np.int16),
-        f"{name}/membrane": (start * units.scale).astype(np.int32),
+        f"{name}/membrane": (start * units.scale + lift_of(population)).astype(np.int32),
     }
     if population.synapse is not None:
         arrays[f"{name}/bias"] = (population.per_tick(steps) * units.scale).astype(np.int16)
@@ -75,16 +89,14 @@ def _population_arrays(population: Population, steps: int) -> dict[str, Array]:
     return arrays
 
 
-def _readout(output: Output, tick: int, steps: int) -> ReadoutRecord:
+def _readout(output: Output, tick: int, steps: int, version: chip.Chip) -> ReadoutRecord:
     units = scaling(output)
-    compartments = compartments_of(output)
     return ReadoutRecord(
         name=output.name,
         shape=output.shape,
         first_tick=tick,
         last_tick=tick + steps - 1,
-        compartments=compartments,
-        cores_at_least=chip.cores_at_least(compartments),
+        compartments=compartments_of(output, version),
         scale=units.scale,
         shift=0,
         synapse=_synapse(output.synapse, units),

@@ -121,11 +121,6 @@ def image_bytes(weight: Shape, repeats: int, geometry: Geometry) -> int:
     return geometry.groups * each * int(np.prod(kernel))
 
 
-def cores_at_least(memory: int) -> int:
-    """The fewest cores whose memory holds as many bytes, whatever else limits them."""
-    return -(-memory // CORE_BYTES)
-
-
 def mac_order(geometry: Geometry, taps: int, repeats: int) -> tuple[Array, Array]:
     """In which order a neuron multiplies and adds: (copy of the input, tap), taps in the order (channels, kernel).
 

@@ -19,7 +19,6 @@ from onnx2snn.backends.chains import (
     in_every_layer,
 )
 from onnx2snn.backends.tianjic import chip
-from onnx2snn.backends.tianjic.tables import memory_of
 
 COARSER = "coarser activations or fewer weight bits lower it"
 NO_MOVE = "vectors are only flattened, in front of a dense layer"
@@ -93,15 +92,6 @@ def biases_are_per_channel(network: Network) -> Iterable[str]:
             yield f"{layer.label} has biases that vary within a channel; shift its input before it is padded"
 
 
-def memory_fits_one_chip(network: Network) -> Iterable[str]:
-    """128 KiB a core, 160 cores; a partition, not made yet, may need more."""
-    needs = [(memory_of(layer), layer.label) for layer in _layers(network)]
-    cores = sum(chip.cores_at_least(memory) for memory, _ in needs)
-    if cores > chip.CORES:
-        most, widest = max(needs)
-        yield f"{cores} cores needed at the least, {chip.CORES} on a chip; {widest} alone takes {most} bytes"
-
-
 def _layers(network: Network) -> tuple[Layer, ...]:
     chain = chain_if_sound(network)
     return () if chain is None else chain.layers
@@ -113,5 +103,4 @@ RULES: tuple[DesignRule, ...] = (
     convolutions_have_two_axes,
     reshape_only_flattens,
     biases_are_per_channel,
-    memory_fits_one_chip,
 )

@@ -25,7 +25,6 @@ def write(chain: Chain, steps: int, folder: Path) -> None:
         host=host,
         populations=tuple(records[:-1]),
         readout=records[-1],
-        cores_at_least=sum(chip.cores_at_least(record.memory_bytes) for record in records),
     )
     write_tables(folder, tables, arrays)
 

@@ -1,0 +1,40 @@
+"""A partition in a few lines for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnx2snn.backends.base import Footprint
+from onnx2snn.backends.chains.partition import Cores
+
+
+def footprint_of(record: Cores) -> Footprint:
+    """Cores layer by layer, chips, the fullest core and what binds."""
+    rows = tuple(
+        (layer.name, "x".join(map(str, layer.shape)), layer.cores, _box(layer.box, layer.parts), str(layer.fullest))
+        for layer in record.layers
+    )
+    full = record.fullest
+    sentences = (
+        f"{_many(record.cores, 'core')} on {_many(record.chips, 'chip')} of {record.chip}, "
+        f"{record.cores_of_a_chip} cores each",
+        f"fullest core: {full.core} of {full.layer}, {full}",
+        f"what binds: {record.binding}",
+        *(f"assumed: {assumption}" for assumption in record.assumptions),
+    )
+    columns = ("layer", "sums", "cores", "neurons of a core", "fullest core")
+    return Footprint(f"cores of {record.chip}", columns, rows, sentences, _data(record))
+
+
+def _box(box: tuple[int, ...], parts: int) -> str:
+    text = "x".join(map(str, box))
+    return text if parts == 1 else f"{text}, inputs on {parts} cores"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _data(record: Cores) -> dict[str, Any]:
+    """The record without the use of every core, which the file has."""
+    return record.model_dump(mode="json", exclude={"layers": {"__all__": {"use"}}})
