@@ -65,7 +65,7 @@ def test_convert_simulate_verify(backend: str, tmp_path: Path) -> None:
             np.testing.assert_allclose(saved["output"], expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("code", ["st-bif", "signed-if", "if"])
+@pytest.mark.parametrize("code", ["st-bif", "store-and-forward", "ladder", "signed-if", "if", "lif"])
 @pytest.mark.parametrize("arithmetic", ["--integer", "--float"])
 def test_codes_and_arithmetic(code: str, arithmetic: str, tmp_path: Path) -> None:
     model = lenet(tmp_path / "lenet.onnx")
@@ -73,8 +73,8 @@ def test_codes_and_arithmetic(code: str, arithmetic: str, tmp_path: Path) -> Non
     np.savez(data, x=np.random.default_rng(0).random((20, 1, 12, 12), np.float32))
     result = onnx2snn("convert", model, "-o", folder, "--code", code, arithmetic, "--json")
     assert result.json["code"] == code
-    assert result.json["steps"] == 15
-    assert result.json["settle"] == ("auto" if code == "st-bif" else 0)
+    assert result.json["steps"] == (1 if code == "ladder" else 15)
+    assert result.json["settle"] == ("auto" if code in ("st-bif", "store-and-forward") else 0)
     assert result.json["arithmetic"] == arithmetic.strip("-")
     verified = onnx2snn("verify", model, folder, "--data", data, "--json")
     assert verified.code == 0, verified.json["findings"]

@@ -37,11 +37,12 @@ def test_backend_runs_as_the_reference_does(name: str, tmp_path: Path) -> None:
     assert len({o.case for o in outcomes if not o.refused}) >= 5
 
 
+@pytest.mark.parametrize("code", ["st-bif", "store-and-forward", "ladder"])
 @pytest.mark.parametrize("case", CASES)
-def test_st_bif_counts_are_the_quantised_networks(case: str) -> None:
+def test_counts_of_exact_codes_are_the_quantised_networks(case: str, code: str) -> None:
     backend = load_backend("numpy")
     reference = run_passes(CASES[case](), STAIRCASES)
-    network = lowered(case, backend, "st-bif", "integer")
+    network = lowered(case, backend, code, "integer")
     x = samples(network)
     truth = evaluate(reference, x)
     found = run(network.graph, x, network.schedule.steps)
@@ -60,7 +61,8 @@ def test_cases_show_every_op() -> None:
     seen = {type(node.op) for case in CASES.values() for node in case()}
     for case in CASES:
         seen |= {type(node.op) for node in run_passes(CASES[case](), STAIRCASES)}
-        codes = ("st-bif",) if case in ("signed-counts", "quantised-output") else backend.codes
+        signed = case in ("signed-counts", "quantised-output")
+        codes = ("st-bif", "store-and-forward", "ladder") if signed else backend.codes
         for code in codes:
             seen |= {type(node.op) for node in lowered(case, backend, code, "integer").graph}
     assert set(ALL_OPS) - seen == {Clip}

@@ -14,7 +14,8 @@ from onnx2snn.ir import Op, Shape
 from onnx2snn.ir.graph import Graph
 from onnx2snn.ir.ops import (
     ALL_OPS,
-    IF,
+    LIF,
+    NEURONS,
     STBIF,
     Add,
     Affine,
@@ -28,6 +29,7 @@ from onnx2snn.ir.ops import (
     Encoder,
     Gather,
     Input,
+    Ladder,
     LeakyRelu,
     Maximum,
     MaxPool,
@@ -42,7 +44,9 @@ from onnx2snn.ir.ops import (
     Softmax,
     Staircase,
     Steps,
+    StoreAndForward,
     SumPool,
+    Traced,
     Transpose,
     Unary,
 )
@@ -78,7 +82,7 @@ def norm(*shapes: Shape, **changes: Any) -> object:
 
 def neuron(kind: type[Neuron], *shapes: Shape, **changes: Any) -> object:
     fields: dict[str, Any] = {"theta": ONE, "v0": ONE, "bias": ONE, "value": ONE}
-    fields |= {"hi": 3} if kind is STBIF else {}
+    fields |= {"hi": 3} if issubclass(kind, Traced) else {"decay": 0.5} if kind is LIF else {}
     return infer(kind(**(fields | changes)), shapes)
 
 
@@ -115,7 +119,7 @@ def window_cases() -> list[Case]:
 def neuron_cases() -> list[Case]:
     found: list[Case] = []
     whole = {name: np.int64(1) for name in ("theta", "v0", "bias", "value")}
-    for kind in (IF, SignedIF, STBIF):
+    for kind in NEURONS:
         wrong: list[tuple[str, dict[str, Any], tuple[Shape, ...]]] = [
             ("C1", {"theta": 0 * ONE}, ()),
             ("C1", {"value": -ONE}, ()),
@@ -132,7 +136,12 @@ def neuron_cases() -> list[Case]:
         ]
         found += [(kind, name, lambda k=kind, c=c, s=s: neuron(k, *s, **c)) for name, c, s in wrong]
     found.append((SignedIF, "C5", lambda: neuron(SignedIF, lo=1)))
-    found += [(STBIF, "C5", lambda c=c: neuron(STBIF, **c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": 4, "hi": 3})]
+    for kind in (STBIF, StoreAndForward, Ladder):
+        found += [(kind, "C5", lambda k=kind, c=c: neuron(k, **c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": 4, "hi": 3})]
+    found.append((StoreAndForward, "C6", lambda: neuron(StoreAndForward, opens=-1)))
+    leaks = ({"decay": -0.1}, {"decay": 1.1}, {"decay": float("nan")}, whole | {"decay": 0.9})
+    found += [(LIF, "C5", lambda c=c: neuron(LIF, **c)) for c in leaks]
+    found.append((LIF, "C6", lambda: neuron(LIF, reset="one")))
     return found
 
 

@@ -15,7 +15,8 @@ from safetensors.numpy import load, save
 from onnx2snn.ir import Array, Graph, Op
 from onnx2snn.ir.ops import (
     IF,
-    STBIF,
+    LIF,
+    NEURONS,
     Add,
     Affine,
     AveragePool,
@@ -43,6 +44,7 @@ from onnx2snn.ir.ops import (
     SignedIF,
     Softmax,
     Steps,
+    StoreAndForward,
     SumPool,
     Transpose,
     Unary,
@@ -80,7 +82,11 @@ class Maker:
         column = (self.graph.shape(source)[0],) + (1,) * (len(self.graph.shape(source)) - 1)
         theta, start, bias = self.numbers(5, 30, *column), self.numbers(-3, 9, *column), self.numbers(-20, 20, *column)
         value = np.asarray(1 if self.integer else 1.3)
-        extra = {IF: {}, SignedIF: {"lo": -2}, STBIF: {"lo": -2, "hi": 4}}[self.code]
+        extra = {IF: {}, SignedIF: {"lo": -2}}.get(self.code, {"lo": -2, "hi": 4})
+        if self.code is LIF:
+            extra = {"decay": 0.75, "reset": "zero" if self.random.random() < 0.5 else "subtract"}
+        if self.code is StoreAndForward:
+            extra["opens"] = int(self.random.integers(0, 12))
         shift = {"shift": int(self.random.integers(0, 3))} if self.integer else {}
         op = self.code(theta=theta, v0=start, bias=bias, value=value, ties=self.ties, **shift, **extra)
         return self.add(op, source)
@@ -125,7 +131,7 @@ def everything(rank: int, integer: bool, code: type[Neuron], ties: str, seed: in
 @given(
     st.sampled_from([1, 2, 3]),
     st.booleans(),
-    st.sampled_from([IF, SignedIF, STBIF]),
+    st.sampled_from(NEURONS),
     st.sampled_from(["up", "even"]),
     st.sampled_from([1, 2, 5]),
     st.sampled_from([None, 0, 3]),

@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 from onnx2snn.ir import Array
-from onnx2snn.ir.ops import IF, Neuron, Staircase
+from onnx2snn.ir.ops import IF, LIF, Neuron, Staircase
 from onnx2snn.reference import counts_of, exact
 
 Cause = Literal["ties", "quantisation", "integer rounding", "clipping", "inherited", "late", "irreversible"]
@@ -144,7 +144,7 @@ def _table_step(population: Population, value: Array, climbed: Array, table: Arr
 def _time_step(population: Population, reached: Array, arrived: Array, found: Array) -> tuple[Array, Array]:
     """Where the neuron fired above its staircase as its charge told it to, and where it has not yet come to rest."""
     above = (found > arrived) & (reached > arrived)
-    takes_back = not isinstance(population.op, IF)
+    takes_back = not isinstance(population.op, (IF, LIF))
     late = (found < arrived) | ((found > arrived) & takes_back)
     return above, late
 

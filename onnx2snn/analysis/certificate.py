@@ -23,7 +23,7 @@ from onnx2snn.analysis.registers import membrane_bits, sum_bits
 from onnx2snn.analysis.rows import distinct
 from onnx2snn.analysis.unevenness import Arrivals, Spread, spread, steady
 from onnx2snn.ir import Array, Graph, Node, same
-from onnx2snn.ir.ops import Affine, Encoder, Input, Neuron, Readout, Staircase
+from onnx2snn.ir.ops import LIF, Affine, Encoder, Input, Neuron, Readout, Staircase
 from onnx2snn.reference import exact, settle_bound, tail_nodes
 
 Exactness = Literal["exact", "bounded", "analog"]
@@ -178,6 +178,8 @@ class _Judge:
         base = replace(base, accumulator_bits=membrane_bits(op, self.ranges[node.inputs[0]], self.ticks))
         if link.analog:
             return replace(base, exactness="analog", reason=link.broken)
+        if isinstance(op, LIF):
+            return replace(base, reason=_leaks(op))
         if link.broken:
             return replace(base, reason=link.broken)
         if (link.multiplier < 1).any():
@@ -289,6 +291,12 @@ class _Judge:
 def _counts(reference: Graph) -> dict[str, tuple[int, int]]:
     """Least and greatest count of every staircase."""
     return {n.name: (n.op.lo, n.op.hi) for n in reference.of(Staircase) if isinstance(n.op, Staircase)}
+
+
+def _leaks(op: LIF) -> str:
+    """Why no count is compared: a leaky neuron has dynamics of its own."""
+    decay = f"{op.whole_decay}/4096 a step, cut toward zero" if op.integer else f"{op.decay:g} a step"
+    return f"code lif has dynamics of its own (decay {decay}, reset {op.reset}): no count of the model's to equal"
 
 
 def farthest(op: Neuron, counts: tuple[int, int], steps: int, ticks: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from onnx2snn.analysis.lattice import Lattice, Place
 from onnx2snn.ir import Array
-from onnx2snn.ir.ops import Neuron
+from onnx2snn.ir.ops import LIF, Neuron
 
 
 def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
@@ -28,6 +28,8 @@ def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
     reach = high - low
     bottom = np.maximum(v0 + low - theta * (ticks if most is None else most), np.minimum(v0, 0) - reach)
     top = np.minimum(v0 + high - theta * least, np.maximum(v0, theta) + reach)
+    if isinstance(op, LIF):  # a leak or a reset may have taken charge of one sign alone, and rounding what is left
+        bottom, top = bottom - reach - ticks, top + reach + ticks
     return width(bottom, top)
 
 

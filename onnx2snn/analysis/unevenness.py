@@ -17,7 +17,7 @@ import numpy as np
 
 from onnx2snn.analysis.lattice import Lattice, Place, lattices
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import IF, STBIF, Encoder, MaxPool, Neuron, SignedIF
+from onnx2snn.ir.ops import IF, LIF, STBIF, Encoder, MaxPool, Neuron, SignedIF, StoreAndForward
 from onnx2snn.reference import constant_nodes, part
 
 UNKNOWN = 1 << 60  #: stands for no bound on what a tick may bring
@@ -139,9 +139,9 @@ class Arrivals:
 
 def _spikes(op: Neuron) -> tuple[int, int]:
     """Least and greatest of what a neuron sends in a tick."""
-    if isinstance(op, IF):
+    if isinstance(op, (IF, LIF)):
         return 0, 1
-    if isinstance(op, (SignedIF, STBIF)):
+    if isinstance(op, (SignedIF, STBIF, StoreAndForward)):
         return -1, 1
     low, high = op.range
     span = 1 if high is None else high - low

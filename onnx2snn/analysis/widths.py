@@ -6,7 +6,7 @@ from typing import Literal
 
 from onnx2snn.analysis.lattice import Lattice, Place, lattices
 from onnx2snn.ir import Array, Graph, Node
-from onnx2snn.ir.ops import Neuron
+from onnx2snn.ir.ops import DECAY_BITS, LIF, Neuron
 
 MachineNumber = Literal["float32", "float64", "int64"]
 EXACT_BITS: tuple[tuple[MachineNumber, int], ...] = (("float32", 24), ("float64", 53), ("int64", 62))
@@ -35,8 +35,17 @@ def _width(node: Node, places: dict[str, Place], ticks: int) -> int:
         return 0
     largest = 2 * max(_most(place.low), _most(place.high))
     if isinstance(op, Neuron):
-        largest = (largest << op.shift) + _most(op.v0) + _most(op.bias) + _most(op.theta) * (ticks + 1)
+        spikes = max(ticks, op.most_at_once)
+        largest = (largest << op.shift) + _most(op.v0) + _most(op.bias) + _most(op.theta) * (spikes + 1)
+    if isinstance(op, LIF):
+        return _leaking(2 * largest + ticks)  # charge that a leak or a reset has taken no longer cancels
     return largest.bit_length()
+
+
+def _leaking(largest: int) -> int:
+    """In floating point the product with the decay has to fit; as int64 it is taken in two parts."""
+    bits, float_bits = largest.bit_length(), dict(EXACT_BITS)["float64"]
+    return bits + DECAY_BITS if bits + DECAY_BITS <= float_bits else max(bits, float_bits + 1)
 
 
 def _most(array: Array) -> int:

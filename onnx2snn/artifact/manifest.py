@@ -59,7 +59,7 @@ class Manifest(_Record):
     settle_bound: int
     calibrate_steps: int = 0
     encoder: Literal["quantised", "analog"]
-    reset: Literal["subtract"] = "subtract"
+    reset: Literal["subtract", "zero"] = "subtract"
     inputs: dict[str, tuple[int, ...]]  #: shape of one sample of each, by the model's own name
     outputs: dict[str, tuple[int, ...]]
     staircase_passes: str

@@ -51,7 +51,8 @@ class Backend(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    codes: ClassVar[tuple[str, ...]] = ("st-bif", "signed-if", "if")  #: what it can run; the first is its default
+    #: What it can run; the first is its default.
+    codes: ClassVar[tuple[str, ...]] = ("st-bif", "store-and-forward", "ladder", "signed-if", "if", "lif")
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
     calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run

@@ -40,7 +40,8 @@ def command(
     code: Annotated[
         Optional[str],  # noqa: UP045  typer reads the annotation
         typer.Option(
-            help="st-bif, signed-if or if; by default st-bif, or what the backend can run.", show_default=False
+            help="st-bif, store-and-forward, ladder, signed-if, if, lif; by default st-bif, or what the backend runs.",
+            show_default=False,
         ),
     ] = None,
     steps: Annotated[
@@ -50,7 +51,17 @@ def command(
     settle: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="Steps after them, or auto: until silent (default for st-bif; 0 for others).", show_default=False
+            help="Steps after them, or auto: until silent (default for exact codes; 0 for others).", show_default=False
+        ),
+    ] = None,
+    decay: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Code lif: what a membrane keeps from step to step; 0.9 by default.", show_default=False),
+    ] = None,
+    reset: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Code lif: what a spike does, subtract the threshold (default) or set to zero.", show_default=False
         ),
     ] = None,
     integer: Annotated[
@@ -123,13 +134,10 @@ def command(
         words = "--levels, --calibrate-method, --percentile, --per-channel, --correct and --quantise-input"
         raise UsageError(f"{words} go with --calibrate DATA.npz")
     chosen = load_backend(_on_chip(backend, chip))
+    given = {"chip": chip, "code": code, "steps": steps, "settle": settle, "decay": decay, "reset": reset}
     options = [
         f"--backend {backend}",
-        *(
-            f"--{k} {v}"
-            for k, v in (("chip", chip), ("code", code), ("steps", steps), ("settle", settle))
-            if v is not None
-        ),
+        *(f"--{k} {v}" for k, v in given.items() if v is not None),
     ]
     if integer is not None:
         options.append("--integer" if integer else "--float")
@@ -154,6 +162,8 @@ def command(
             passes=passes,
             most_levels=most_levels,
             drop_requantisation=drop_requantisation,
+            decay=decay,
+            reset=reset,
             calibrate=calibrate,
             calibrate_steps=calibrate_steps,
             calibration=calibration,
@@ -226,12 +236,14 @@ def _headline(step: Pass) -> str:
 
 def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json: bool) -> None:
     from onnx2snn.flow.calibrate import was_calibrated
+    from onnx2snn.flow.latency import latency_of
 
+    latency = latency_of(manifest)
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
     classes = {k: sum(layer.exactness == k for layer in manifest.layers) for k in ("exact", "bounded", "analog")}
     if as_json:
         cores = {} if footprint is None else {"cores": footprint.data}
-        found = {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes}
+        found = {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, "latency": latency}
         print_json({**found, **cores, **manifest.model_dump()})
         return
     silent = f"until silent (at most {manifest.settle_bound} steps)"
@@ -239,7 +251,9 @@ def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json:
     kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}"
     print(f"{out}: {manifest.backend} artifact, {kind}")
     before = f", {manifest.calibrate_steps} steps before them to set membranes" if manifest.calibrate_steps else ""
-    print(f"T = {manifest.steps}, settle {settle}{before}")
+    print(f"T = {manifest.steps}, settle {settle}{before}: {latency.most_steps} steps at most")
+    for text in latency.words:
+        print(f"  {text}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
     of = " of the model as calibrated" if was_calibrated(manifest.staircase_passes) else ""
     print(f"certificate: {proven} of {total} breakpoints{of} proven; ops: {ops}")

@@ -27,6 +27,7 @@ def as_dictionary(found: Simulation) -> dict[str, Any]:
         "accuracy": found.accuracy,
         "steps": found.steps,
         "inject_steps": found.inject_steps,
+        "most_steps": found.most_steps,
         "layers": [asdict(layer) | {"sparsity": layer.sparsity} for layer in found.layers],
         "inputs": found.inputs,
         "totals": totals,
@@ -43,7 +44,8 @@ def as_dictionary(found: Simulation) -> dict[str, Any]:
 
 def show(found: Simulation, title: str) -> None:
     """The simulation in tables."""
-    steps = f"{found.steps} steps ({found.inject_steps} + {found.steps - found.inject_steps})"
+    parts = f"{found.inject_steps} + {found.steps - found.inject_steps}"
+    steps = f"{found.steps} steps ({parts}; never more than {found.most_steps})"
     print(f"{found.samples} samples, {steps}, accuracy {percent(found.accuracy)}{_deviation(found)}")
     _show_curve(found)
     _show_exits(found)

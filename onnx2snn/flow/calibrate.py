@@ -122,12 +122,19 @@ class Facts:
 
 @dataclass(frozen=True)
 class Target:
-    """What is to run: the passes to staircases, the code, its inject and settle steps."""
+    """What is to run: the passes to staircases, the code, its inject and settle steps, decay and reset of code lif."""
 
     staircases: Recipe
     code: str
     steps: int
     settle: int = 0
+    decay: float = MapNeurons.decay
+    reset: str = MapNeurons.reset
+
+    @property
+    def mapping(self) -> MapNeurons:
+        """The pass from staircases to neurons."""
+        return MapNeurons(self.code, self.steps, self.decay, self.reset)
 
 
 @dataclass(frozen=True)
@@ -200,7 +207,7 @@ class Tuner:
                 for site in facts.covered:
                     facts = self._corrected(facts, name, site, target)
         front = self.front(facts)
-        mapped = run_passes(self.ann, (*front, *target.staircases, MapNeurons(target.code, target.steps)))
+        mapped = run_passes(self.ann, (*front, *target.staircases, target.mapping))
         return front, _start(facts, mapped)
 
     def _corrected(self, facts: Facts, name: str, site: str, target: Target) -> Facts:
@@ -240,7 +247,7 @@ class Tuner:
         """What the network puts out at a staircase: its value, or its spikes' where they depend on timing."""
         from onnx2snn.backends.numpy import NumpySimulator
 
-        mapped = run_passes(network, (AddReadouts(), MapNeurons(target.code, target.steps)))
+        mapped = run_passes(network, (AddReadouts(), target.mapping))
         mapped = run_passes(mapped, _start(facts, mapped))
         op = mapped[stairs].op
         assert isinstance(op, Neuron)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -17,9 +17,10 @@ from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
+from onnx2snn.ir.ops import LIF, Conv, Dense, Neuron, Reset, Staircase
 from onnx2snn.passes import (
     CODES,
+    UNSIGNED,
     CoarsenStaircases,
     DropRequantisation,
     LiftQuantisers,
@@ -29,6 +30,7 @@ from onnx2snn.passes import (
     Pass,
     Recipe,
     approximate,
+    check_leak,
     most_levels,
     run_passes,
 )
@@ -53,6 +55,8 @@ class Options:
     passes: the text of a recipe that replaces the backend's own.
     most_levels: staircases with more levels get this many, which makes 8-bit models fast; 0: leave them.
     drop_requantisation: signed quantisers of branches that only a sum reads are removed; an approximation.
+    decay, reset: of code `lif`: what a membrane keeps from step to step (0.9), and what a spike does to it: "subtract"
+    the threshold (default) or back to "zero".
     """
 
     code: str | None = None
@@ -63,6 +67,8 @@ class Options:
     most_levels: int = 0
     calibrate_steps: int = 0
     drop_requantisation: bool = False
+    decay: float | None = None
+    reset: str | None = None
 
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
@@ -78,6 +84,27 @@ class Options:
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
                 _check_number("pass map-neurons: steps", step.steps, 0)
+                self._check_schedule(step.code)
+        if self.code is not None:
+            self._check_schedule(self.code)
+        if (self.decay, self.reset) != (None, None) and (self.code != "lif" or self.passes is not None):
+            raise UsageError("decay, reset: go with --code lif; beside --passes, map-neurons takes them itself")
+        check_leak("lif", *self.leak)
+
+    def _check_schedule(self, code: str) -> None:
+        """Units side by side need one step, and rest after it."""
+        if code == "ladder" and self.steps not in (None, 1):
+            raise UsageError(f"steps: code ladder runs in one step, all units at once; found {self.steps}")
+        if code == "ladder" and self.settle not in (None, 0, "auto"):
+            raise UsageError(f"settle: code ladder is done after its one step; 0 or auto expected, found {self.settle}")
+
+    @property
+    def leak(self) -> tuple[float, str]:
+        """Decay and reset, the defaults filled in."""
+        return (
+            MapNeurons.decay if self.decay is None else self.decay,
+            MapNeurons.reset if self.reset is None else self.reset,
+        )
 
 
 @dataclass(frozen=True)
@@ -131,15 +158,17 @@ class Conversion:
         front, start = tuner.front(tuner.facts), ()
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         code = self._code(backend) if mapping is None else _code_of(mapping)
-        if code == "if" and self.options.passes is None and _has_negative_counts(reference):
+        if code in UNSIGNED and self.options.passes is None and _has_negative_counts(reference):
             staircases = _with(staircases, OffsetStaircases(), before=MoveMaxpool)  # shifts may keep a pool in place
             reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
-        steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or most_levels(reference)
+        steps = self.options.steps or (_steps_of(mapping) if mapping else 0) or _default_steps(code, reference)
         integer = self._integer(backend, reference)
         if corrections:
-            front, start = tuner.tuned(Target(staircases, code, steps, self._settle_steps))
+            front, start = tuner.tuned(
+                Target(staircases, code, steps, self._settle_steps, *_leak_of(mapping, self.options))
+            )
             reference, lost = approximate(self.ann, (*front, *staircases), observer)
-        recipe = (*(backend.neurons(code, steps, integer) if mapping is None else mapping), *start)
+        recipe = (*(self._leaky(backend.neurons(code, steps, integer)) if mapping is None else mapping), *start)
         notes: list[str] = []
 
         def watch(step: object, graph: Graph, reasons: Sequence[str]) -> None:
@@ -150,7 +179,7 @@ class Conversion:
         graph = run_passes(reference, recipe, watch)
         if mapping is not None:
             integer = is_integer(graph)
-        schedule = Schedule(steps, self._settle(graph), self._calibrate_steps(backend, code))
+        schedule = Schedule(steps, self._settle(graph, code), self._calibrate_steps(backend, code))
         network = Network(
             graph=graph,
             schedule=schedule,
@@ -184,12 +213,21 @@ class Conversion:
             raise BackendError(f"backend {backend.name} cannot run code {code}; it runs: {', '.join(backend.codes)}")
         return code
 
+    def _leaky(self, recipe: Recipe) -> Recipe:
+        """A backend's recipe with the decay and reset asked for."""
+        decay, reset = self.options.leak
+        return tuple(
+            replace(step, decay=decay, reset=reset) if isinstance(step, MapNeurons) else step for step in recipe
+        )
+
     @property
     def _settle_steps(self) -> int:
         """Settle steps of a code that depends on timing."""
         return self.options.settle if isinstance(self.options.settle, int) else 0
 
-    def _settle(self, graph: Graph) -> int | None:
+    def _settle(self, graph: Graph, code: str) -> int | None:
+        if code == "ladder":
+            return 0
         exact = all(node.op.exact for node in graph.of(Neuron) if isinstance(node.op, Neuron))
         settle: Settle = self.options.settle if self.options.settle is not None else ("auto" if exact else 0)
         return None if settle == "auto" else settle
@@ -226,20 +264,24 @@ def convert(
     most_levels: int = 0,
     calibrate_steps: int = 0,
     drop_requantisation: bool = False,
+    decay: float | None = None,
+    reset: str | None = None,
     calibrate: Samples | Path | None = None,
     calibration: Calibration | None = None,
     command: str = "",
 ) -> Conversion:
     """Reads an ONNX file and prepares its conversion to a spiking network.
 
-    model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation:
-    see `Options`.
+    model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation,
+    decay, reset: see `Options`.
     calibrate: samples (N, *input shape), a data file, or a function that gives batches of them anew at every call, to
     quantise real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
-    options = Options(code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation)
+    options = Options(
+        code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation, decay, reset
+    )
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
@@ -279,6 +321,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         settle="auto" if schedule.settle is None else schedule.settle,
         settle_bound=settle_bound(graph, schedule.steps),
         calibrate_steps=schedule.calibrate,
+        reset=reset_of(graph),
         encoder="analog" if network.analog_input else "quantised",
         inputs=network.inputs,
         outputs=network.outputs,
@@ -311,6 +354,22 @@ def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, 
         )
         for v in certificate.verdicts
     )
+
+
+def reset_of(graph: Graph) -> Reset:
+    """What a spike does to the membranes of a network."""
+    resets: list[Reset] = [node.op.reset for node in graph.of(LIF) if isinstance(node.op, LIF)]
+    return resets[0] if resets else "subtract"
+
+
+def _leak_of(mapping: Recipe | None, options: Options) -> tuple[float, str]:
+    """Decay and reset that the membranes will have."""
+    steps = (step for step in mapping or () if isinstance(step, MapNeurons))
+    return next(((step.decay, step.reset) for step in steps), options.leak)
+
+
+def _default_steps(code: str, reference: Graph) -> int:
+    return 1 if code == "ladder" else most_levels(reference)
 
 
 def _check_number(name: str, value: object, low: int, others: str = "") -> None:

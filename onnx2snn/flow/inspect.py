@@ -20,6 +20,7 @@ from onnx2snn.passes import (
     CODES,
     SPIKING,
     STAIRCASES,
+    UNSIGNED,
     Approximation,
     MakeInteger,
     MapNeurons,
@@ -116,12 +117,23 @@ def _certificate(reference: Graph, lost: tuple[Approximation, ...]) -> tuple[Cer
     kinds = {node.op.weight.dtype.kind for node in reference.of(Conv, Dense) if isinstance(node.op, (Conv, Dense))}
     if kinds <= {"i"}:
         graph = run_passes(graph, (MakeInteger(steps=levels),))
-    settle = settle_bound(graph, levels)
-    signed = any(node.op.lo < 0 for node in reference.of(Staircase) if isinstance(node.op, Staircase))
-    steps = {code: f"{levels} + settle (at most {settle})" if code == "st-bif" else str(levels) for code in CODES}
-    if signed:
-        steps["if"] += ", counts lifted above zero"
+    steps = {code: _steps(code, reference, levels) for code in CODES}
     return certify(reference, graph, levels, approximations=lost), steps
+
+
+def _steps(code: str, reference: Graph, levels: int) -> str:
+    """The steps that a code takes, in words that begin with its inject steps."""
+    stairs = [node.op for node in reference.of(Staircase) if isinstance(node.op, Staircase)]
+    if code == "ladder":
+        units = max((op.levels for op in stairs), default=1)
+        return f"1, with up to {units} binary units a neuron"
+    if code in UNSIGNED:
+        return f"{levels}, counts lifted above zero" if any(op.lo < 0 for op in stairs) else str(levels)
+    if code == "signed-if":
+        return str(levels)
+    settle = settle_bound(MapNeurons(code=code, steps=levels)(reference), levels)
+    layer_by_layer = ", layer by layer" if code == "store-and-forward" else ""
+    return f"{levels} + settle (at most {settle}{layer_by_layer})"
 
 
 def _row(record: Record, ann: Graph, reference: Graph, certificate: Certificate) -> NodeReport:

@@ -13,6 +13,7 @@ from onnx2snn.flow.batches import batch_size
 from onnx2snn.flow.curve import Exit, Moment, curve, exits
 from onnx2snn.flow.data import check_results, write_results
 from onnx2snn.flow.evaluate import Progress, evaluate
+from onnx2snn.flow.latency import latency_of
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.partial import Partial, digest, tasks
 from onnx2snn.flow.processes import Alone, Processes
@@ -32,7 +33,8 @@ DEVICES = ("45nm-float32", "45nm-int8", "loihi1")
 class Simulation:
     """What `simulate` reports.
 
-    steps: from the first inject step to the last spike, settle steps included.  output: (N, ...), the readout after
+    steps: from the first inject step to the last spike, settle steps included.  most_steps: what they can never exceed,
+    proven where the network runs until it is silent.  output: (N, ...), the readout after
     the last step, in the units of the model's output; the first of several.
     noise: what was disturbed; `repeats`: the accuracy of each run, of which `accuracy` is the mean. Layers add up all
     repeats; outputs are those of the first.
@@ -44,6 +46,7 @@ class Simulation:
     samples: int
     steps: int
     inject_steps: int
+    most_steps: int
     accuracy: float | None
     layers: tuple[LayerActivity, ...]
     output: Array
@@ -103,7 +106,7 @@ def simulate(
         others = {f"output{i}": y.astype(np.float32) for i, y in enumerate(whole.outputs) if i}
         write_results(Path(save), output=whole.outputs[0].astype(np.float32), steps=np.asarray(whole.steps), **others)
         partial.remove()
-    return _summary(trial, stream, whole, tables)
+    return _summary(trial, stream, whole, tables, latency_of(artifact.manifest).most_steps)
 
 
 def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: object) -> Partial:
@@ -111,7 +114,7 @@ def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: obje
     return Partial(save, key)
 
 
-def _summary(trial: Trial, stream: SampleStream, whole: Part, tables: list[Device]) -> Simulation:
+def _summary(trial: Trial, stream: SampleStream, whole: Part, tables: list[Device], most_steps: int) -> Simulation:
     count, graph, schedule = len(stream), trial.graph, trial.schedule
     runs = count * trial.noise.repeats
     counted = whole.counters if trial.watched else None
@@ -119,7 +122,15 @@ def _summary(trial: Trial, stream: SampleStream, whole: Part, tables: list[Devic
     tries = range(0 if stream.y is None else trial.noise.repeats)
     right = [int(whole.counters[f"right/{repeat}"][0]) / count for repeat in tries]
     plain = Simulation(
-        count, whole.steps, schedule.steps, mean(right), rows, whole.outputs[0], noise=trial.noise, repeats=tuple(right)
+        samples=count,
+        steps=whole.steps,
+        inject_steps=schedule.steps,
+        most_steps=most_steps,
+        accuracy=mean(right),
+        layers=rows,
+        output=whole.outputs[0],
+        noise=trial.noise,
+        repeats=tuple(right),
     )
     if counted is None:
         return plain

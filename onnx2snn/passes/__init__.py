@@ -17,7 +17,7 @@ from onnx2snn.passes.fold_sumpool import FoldSumpool
 from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers
 from onnx2snn.passes.make_integer import MakeInteger
-from onnx2snn.passes.map_neurons import CODES, MapNeurons, most_levels
+from onnx2snn.passes.map_neurons import CODES, UNSIGNED, MapNeurons, check_leak, most_levels
 from onnx2snn.passes.merge_linear import MergeLinear
 from onnx2snn.passes.merge_moves import MergeMoves
 from onnx2snn.passes.move_maxpool import MoveMaxpool
@@ -74,6 +74,7 @@ __all__ = [
     "PASSES",
     "SPIKING",
     "STAIRCASES",
+    "UNSIGNED",
     "AddReadouts",
     "Approximation",
     "AverageToSum",
@@ -107,6 +108,7 @@ __all__ = [
     "StartMembranes",
     "UnrollSteps",
     "approximate",
+    "check_leak",
     "most_levels",
     "run_passes",
     "steps_of",

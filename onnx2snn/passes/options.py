@@ -53,6 +53,8 @@ def parse_options(what: str, known: dict[str, Any], text: str) -> tuple[dict[str
 
 
 def _checked(what: str, key: str, value: Any, default: Any) -> Any:
+    if type(default) is float and type(value) is int:
+        return float(value)
     if default is not None and type(value) is not type(default):
         raise UsageError(f"{what}: {key} takes a {type(default).__name__}, found {json.dumps(value)}")
     return value

@@ -5,8 +5,8 @@ from onnx2snn.reference.drive import carries_constant, constant_nodes, cut, part
 from onnx2snn.reference.feeding import feed, inputs_of, pack, sample_shape
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
-from onnx2snn.reference.neurons import FIRE, State, start, step
-from onnx2snn.reference.spiking import Run, joined, run, settle_bound
+from onnx2snn.reference.neurons import FIRE, State, leak, start, step
+from onnx2snn.reference.spiking import Run, awake, ends, joined, run, settle_bound
 from onnx2snn.reference.tail import tail_nodes
 from onnx2snn.reference.trace import Trace, trace
 from onnx2snn.reference.watching import Channel, Watch
@@ -22,15 +22,18 @@ __all__ = [
     "Trace",
     "Watch",
     "apply",
+    "awake",
     "carries_constant",
     "constant_nodes",
     "counts_of",
     "cut",
+    "ends",
     "evaluate",
     "exact",
     "feed",
     "inputs_of",
     "joined",
+    "leak",
     "pack",
     "part",
     "round_to",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import IF, STBIF, Neuron, SignedIF
+from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward, Traced
 from onnx2snn.reference.functions import exact
 from onnx2snn.table import Table
 
@@ -17,11 +17,12 @@ FIRE: Table[Callable[..., Array]] = Table("the reference neurons")
 
 @dataclass
 class State:
-    """Membrane potential v, net count n and number of spikes of either sign, all shaped (batch, *features)."""
+    """Membrane potential v, net count n and number of spikes of either sign, all (batch, *features); ticks so far."""
 
     v: Array
     n: Array
     spikes: Array
+    tick: int = 0
 
 
 def start(op: Neuron, shape: tuple[int, ...]) -> State:
@@ -31,17 +32,32 @@ def start(op: Neuron, shape: tuple[int, ...]) -> State:
 
 
 def step(op: Neuron, state: State, current: Array) -> Array:
-    """Integrates `current` (shift and bias included), fires, resets softly; returns value * spike."""
-    state.v = state.v + current
+    """Integrates `current` (shift and bias included), fires, resets; returns value * spike."""
+    state.v = (leak(op, state.v) if isinstance(op, LIF) else state.v) + current
     spike = FIRE[type(op)](op, state)
-    state.v = state.v - exact(op.theta) * spike
+    if isinstance(op, LIF) and op.reset == "zero":
+        state.v = np.where(spike > 0, np.zeros_like(state.v), state.v)
+    else:
+        state.v = state.v - exact(op.theta) * spike
     state.n = state.n + spike
     state.spikes = state.spikes + np.abs(spike)
+    state.tick += 1
     return exact(op.value) * spike
 
 
-@FIRE.rule(IF)
-def _if(op: IF, state: State) -> Array:
+def leak(op: LIF, v: Array) -> Array:
+    """decay * v; in whole numbers cut toward zero.
+
+    The product is taken in two parts, high bits and low, so that it fits where v does.
+    """
+    if not op.integer:
+        return v * op.decay
+    high, low = np.abs(v) >> DECAY_BITS, np.abs(v) & ((1 << DECAY_BITS) - 1)
+    return np.sign(v) * (high * op.whole_decay + (low * op.whole_decay >> DECAY_BITS))
+
+
+@FIRE.rule(IF, LIF)
+def _if(op: IF | LIF, state: State) -> Array:
     return (state.v >= exact(op.theta)).astype(np.int64)
 
 
@@ -53,7 +69,7 @@ def _signed_if(op: SignedIF, state: State) -> Array:
 
 
 @FIRE.rule(STBIF)
-def _st_bif(op: STBIF, state: State) -> Array:
+def _st_bif(op: Traced, state: State) -> Array:
     theta = exact(op.theta)
     up, down = state.v >= theta, state.v < 0
     if op.ties == "even":
@@ -61,3 +77,19 @@ def _st_bif(op: STBIF, state: State) -> Array:
         up = np.where(odd, up, state.v > theta)
         down = np.where(odd, state.v <= 0, down)
     return (up & (state.n < op.hi)).astype(np.int64) - (down & (state.n > op.lo))
+
+
+@FIRE.rule(StoreAndForward)
+def _store_and_forward(op: StoreAndForward, state: State) -> Array:
+    return np.zeros_like(state.n) if state.tick < op.opens else _st_bif(op, state)
+
+
+@FIRE.rule(Ladder)
+def _ladder(op: Ladder, state: State) -> Array:
+    """Unit by unit; v has lost n theta to the spikes so far."""
+    theta = exact(op.theta)
+    count = np.full_like(state.n, op.lo)
+    for k in range(op.lo + 1, op.hi + 1):
+        threshold = (k - state.n) * theta
+        count += state.v > threshold if op.ties == "even" and k % 2 == 1 else state.v >= threshold
+    return count - state.n

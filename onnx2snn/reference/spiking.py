@@ -10,7 +10,7 @@ import numpy as np
 from onnx2snn.errors import GraphError, located
 from onnx2snn.ir import Graph, Node
 from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import Add, Concat, Input, MaxPool, Neuron, Readout
+from onnx2snn.ir.ops import Add, Concat, Input, Ladder, MaxPool, Neuron, Readout, StoreAndForward
 from onnx2snn.reference import neurons
 from onnx2snn.reference.drive import carries_constant, constant_nodes, part
 from onnx2snn.reference.feeding import feed
@@ -54,25 +54,42 @@ def joined(runs: list[Run]) -> Run:
 
 
 def settle_bound(graph: Graph, steps: int) -> int:
-    """Settle steps after which every bounded neuron is silent for certain.
+    """Settle steps after which every bounded neuron is silent for certain: the last tick of any, less `steps`."""
+    return max(0, *(end - steps for end in ends(graph, steps).values()))
 
-    Once its input is still, a neuron with count range [lo, hi] needs at most hi - lo more steps, and populations
-    come to rest one after the other: the bound is the sum of hi - lo along the longest path (`steps` where a
-    neuron has no upper bound).
+
+def ends(graph: Graph, steps: int) -> dict[str, int]:
+    """The ticks after which each node is still for certain, constant charge taking `steps` of them.
+
+    Populations come to rest one after the other. Once its input is still, a neuron with counts in [lo, hi] needs at
+    most hi - lo more ticks (`steps` where it has no upper bound). One that only opens then needs its window, and one
+    whose units stand side by side none.
     """
-    depth: dict[str, int] = {}
+    found: dict[str, int] = {}
     for node in graph:
-        depth[node.name] = max((depth[source] for source in node.inputs), default=0)
-        if isinstance(node.op, Neuron):
-            low, high = node.op.range
-            depth[node.name] += (steps if high is None else high) - low
-    return max(depth.values())
+        fed = max((found[source] for source in node.inputs), default=steps)
+        found[node.name] = _end(node.op, fed, steps) if isinstance(node.op, Neuron) else fed
+    return found
+
+
+def _end(op: Neuron, fed: int, steps: int) -> int:
+    if isinstance(op, Ladder):
+        return fed
+    if isinstance(op, StoreAndForward) and op.opens >= fed:
+        return op.opens + op.window
+    low, high = op.range
+    return max(fed, op.silent_until) + (steps if high is None else high) - low
+
+
+def awake(graph: Graph, steps: int) -> int:
+    """The first tick in which silence of all neurons means silence for good: no charge to come, no neuron to open."""
+    return max(steps, *(node.op.silent_until for node in graph.of(Neuron) if isinstance(node.op, Neuron)), 0)
 
 
 def run(graph: Graph, x: Array, steps: int, settle: int | None = None, after_tick: AfterTick | None = None) -> Run:
     """Runs `x` (see `feeding`) for `steps` inject steps and `settle` more; None: until the network is silent."""
     network = _Network(graph, x, steps)
-    last = steps
+    last, silent_from = steps, awake(graph, steps)
     limit = steps + (settle_bound(graph, steps) if settle is None else settle)
     for tick in range(limit):
         fired = network.tick(tick)
@@ -80,7 +97,7 @@ def run(graph: Graph, x: Array, steps: int, settle: int | None = None, after_tic
             after_tick(network.states)
         if fired:
             last = max(last, tick + 1)
-        elif settle is None and tick >= steps:
+        elif settle is None and tick >= silent_from:
             break
     states = network.states
     return Run(

@@ -15,8 +15,8 @@ import numpy as np
 from onnx2snn.errors import MissingExtraError
 from onnx2snn.ir import Array, Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import (
-    IF,
-    STBIF,
+    LIF,
+    NEURONS,
     Add,
     Affine,
     AveragePool,
@@ -40,12 +40,15 @@ from onnx2snn.ir.ops import (
     Quantise,
     Readout,
     Relu,
+    Reset,
     Reshape,
     SignedIF,
     Softmax,
     Staircase,
     Steps,
+    StoreAndForward,
     SumPool,
+    Traced,
     Transpose,
     Unary,
 )
@@ -288,7 +291,7 @@ def _encoder(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     )
 
 
-@OPS.rule(IF, SignedIF, STBIF)
+@OPS.rule(*NEURONS)
 def _neuron(draw: Draw, kind: type[Any], shape: Shape) -> Op:
     whole = draw(st.booleans())
     dtype, above, any_ = (np.int64, st.integers(1, 2**40), wholes) if whole else (np.float64, positives, reals)
@@ -298,10 +301,15 @@ def _neuron(draw: Draw, kind: type[Any], shape: Shape) -> Op:
         "shift": draw(st.integers(0, 24)) if whole else 0,
         "ties": draw(st.sampled_from(["up", "even"])),
     }
-    if kind is not IF:
+    if kind is LIF:
+        decay = draw(st.integers(0, 4096))
+        arguments |= {"decay": decay / 4096, "reset": draw(st.sampled_from(get_args(Reset)))}
+    if kind is SignedIF or issubclass(kind, Traced):
         arguments["lo"] = draw(st.integers(-9, 0))
-    if kind is STBIF:
+    if issubclass(kind, Traced):
         arguments["hi"] = draw(st.integers(1, 9))
+    if kind is StoreAndForward:
+        arguments["opens"] = draw(st.integers(0, 9))
     return kind(**arguments)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from onnx2snn.analysis.widths import is_integer, narrowest, widths
+from onnx2snn.backends.numpy.populations import train_kind
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Graph, Node
 from onnx2snn.ir.ops import IF, Conv, Neuron, Readout
@@ -17,20 +21,38 @@ WIDER = {np.dtype(np.float32): FLOAT64, FLOAT64: INT64}  #: by 2^29, by 2^9: no 
 LIKELY_SETTLE = 8  #: settle steps that a run usually takes: it ends long before its bound
 
 
+@dataclass(frozen=True)
+class Block:
+    """Ticks from `first` on, up to `stop`, which is none of them."""
+
+    first: int
+    stop: int
+
+    @property
+    def ticks(self) -> int:
+        return self.stop - self.first
+
+
 class Plan:
     """Runs of `steps` inject steps and `settle` more; None: until every population is silent.
 
     calibrate: steps of a run before it that finds initial membranes (code `if` alone).
     most: ticks of a run at most.  likely: those that it takes as a rule.  kinds: the number that each node computes in.
     still: nodes whose output is constant charge, in order.  moving: those with a value a tick, in order, and readouts.
-    spent: what no node reads any more once one is done.
+    spent: what no node reads any more once one is done.  phases: the ticks between the openings of populations, in
+    which those that are not open yet, or silent already, cost nothing.
     lossy: spikes may be lost on the way, so that sums may leave the range of the counts: wider numbers hold them.
     """
 
     def __init__(self, graph: Graph, steps: int, settle: int | None, calibrate: int, lossy: bool = False) -> None:
         self.graph, self.steps, self.settle, self.calibrate = graph, steps, settle, calibrate
         self.most = steps + (settle_bound(graph, steps) if settle is None else settle)
-        self.likely = max(self.most if settle is not None else min(self.most, steps + LIKELY_SETTLE), calibrate)
+        opens = {node.op.silent_until for node in graph.of(Neuron) if isinstance(node.op, Neuron)}
+        cuts = sorted({0, self.most, *(tick for tick in opens if tick < self.most)})
+        self.phases = [Block(first, stop) for first, stop in pairwise(cuts)]
+        longest = max(phase.ticks for phase in self.phases)
+        likely = min(self.most, steps + LIKELY_SETTLE) if settle is None else self.most
+        self.likely = max(likely if len(self.phases) == 1 else longest, calibrate)
         self.integer = is_integer(graph)
         bits = widths(graph, self.most)
         self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}
@@ -44,6 +66,12 @@ class Plan:
         self.moving = [n for n in walked if n.name not in constant]
         last_use = {source: node.name for node in self.moving for source in node.inputs}
         self.spent = {node.name: {s for s in node.inputs if last_use[s] == node.name} for node in self.moving}
+
+    def blocks(self, ticks: int) -> Iterator[Block]:
+        """The run in blocks of at most so many ticks."""
+        for phase in self.phases:
+            for first in range(phase.first, phase.stop, ticks):
+                yield Block(first, min(first + ticks, phase.stop))
 
     def _check_calibration(self) -> None:
         """Only unsigned neurons have offset spikes to calibrate; membranes that move are kept in int64."""
@@ -70,7 +98,7 @@ class Plan:
         return prod(self.graph.shape(name))
 
     def _signal_kind(self, node: Node) -> np.dtype[np.generic]:
-        return np.dtype(np.int8) if isinstance(node.op, Neuron) and self.integer else self.kinds[node.name]
+        return train_kind(node.op) if isinstance(node.op, Neuron) and self.integer else self.kinds[node.name]
 
     def _work_bytes(self, node: Node) -> int:
         """Inputs in the number that is computed in and padded, windows as columns, the result twice."""

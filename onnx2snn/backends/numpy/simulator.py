@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from onnx2snn.backends.numpy.plan import Plan
-from onnx2snn.backends.numpy.walk import Block, Course, Trial
+from onnx2snn.backends.numpy.plan import Block, Plan
+from onnx2snn.backends.numpy.walk import Course, Trial
 from onnx2snn.ir import Array, Graph
 from onnx2snn.reference import Channel, Run, Watch, joined
 
@@ -75,8 +75,8 @@ class NumpySimulator:
         plan = self.plan
         starts, before = self._calibrate(x)
         course = Course(plan, x, given, starts, watch, channel, sample)
-        for first in range(0, plan.most, self.ticks):
-            course.advance(Block(first, min(first + self.ticks, plan.most)))
+        for block in plan.blocks(self.ticks):
+            course.advance(block)
             if course.silent:
                 break
         populations = course.populations

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from onnx2snn.backends.numpy.kernels import linear
 from onnx2snn.backends.numpy.offset_spikes import calibrated
-from onnx2snn.backends.numpy.plan import FLOAT64, INT64, Plan
+from onnx2snn.backends.numpy.plan import FLOAT64, INT64, Block, Plan
 from onnx2snn.backends.numpy.populations import Population
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Node
@@ -19,18 +18,6 @@ from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readou
 from onnx2snn.reference import Channel, Watch, apply, feed, part
 
 Drive = Callable[[int], Array | None]  #: what arrives at a tick; None: nothing
-
-
-@dataclass(frozen=True)
-class Block:
-    """Ticks from `first` on, up to `stop`, which is none of them."""
-
-    first: int
-    stop: int
-
-    @property
-    def ticks(self) -> int:
-        return self.stop - self.first
 
 
 class Walk(ABC):
@@ -79,7 +66,7 @@ class Walk(ABC):
 
     @abstractmethod
     def _fire(self, node: Node, op: Neuron, drive: Drive, arrived: int, block: Block) -> Array | None:
-        """The spikes of a population, int8 (ticks, batch, *features); `arrived`: ticks of the block with a signal."""
+        """The spikes of a population, whole (ticks, batch, *features); `arrived`: ticks of the block with a signal."""
 
     def _still(self, node: Node) -> Array:
         arriving = [self.still[source] for source in node.inputs]
@@ -111,6 +98,11 @@ class Walk(ABC):
         if isinstance(op, Readout):
             self._add_up(node, arriving, block.first)
             return None
+        if isinstance(op, (Add, Concat)):
+            charged = self.ends - block.first if any(source in self.still for source in node.inputs) else 0
+            ticks = max(min(charged, block.ticks), 0, *(len(values) for values in arriving))
+            if ticks:
+                arriving = [self._filled(source, signals.get(source), block.first, ticks) for source in node.inputs]
         if not arriving:
             return None
         if isinstance(op, MaxPool):
@@ -118,9 +110,6 @@ class Walk(ABC):
             if self.watch is not None:
                 self.watch.spikes(node.name, block.first, change)
             return change
-        if isinstance(op, (Add, Concat)):
-            ticks = max(len(values) for values in arriving)
-            arriving = [self._filled(source, signals.get(source), block.first, ticks) for source in node.inputs]
         return _folded(lambda *inputs: linear(op, kind, *inputs), *arriving)
 
     def _drive(self, node: Node, op: Neuron, values: Array | None, first: int) -> Drive:
@@ -240,8 +229,9 @@ class Course(Walk):
     def _fire(self, node: Node, op: Neuron, drive: Drive, arrived: int, block: Block) -> Array | None:
         plan = self.plan
         least = max(plan.steps, block.first + arrived) if plan.settle is None else plan.most
-        train = self.populations[node.name].advance(drive, block.first, block.stop, least)
-        self.silent &= len(train) < block.ticks
+        population = self.populations[node.name]
+        train = population.advance(drive, block.first, block.stop, least)
+        self.silent &= population.silent
         if self.watch is not None and len(train):
             self.watch.spikes(node.name, block.first, train)
         if node.name in self.given:

@@ -15,7 +15,20 @@ from onnx2snn.ir.ops.elementwise import (
 )
 from onnx2snn.ir.ops.linear import Add, Affine, Concat, Conv, Dense, Reshape
 from onnx2snn.ir.ops.moves import Dilate, Gather, Pad, Transpose
-from onnx2snn.ir.ops.neuron import IF, STBIF, Neuron, SignedIF, Ties
+from onnx2snn.ir.ops.neuron import (
+    DECAY_BITS,
+    IF,
+    LIF,
+    NEURONS,
+    STBIF,
+    Ladder,
+    Neuron,
+    Reset,
+    SignedIF,
+    StoreAndForward,
+    Ties,
+    Traced,
+)
 from onnx2snn.ir.ops.pooling import AveragePool, MaxPool, Pool, SumPool
 from onnx2snn.ir.ops.staircase import Encoder, Quantise, QuantiserRounding, Rounding, Staircase, Steps
 
@@ -47,9 +60,7 @@ ALL_OPS: tuple[type[Op], ...] = (
     Steps,
     Staircase,
     Encoder,
-    IF,
-    SignedIF,
-    STBIF,
+    *NEURONS,
     Readout,
 )
 OP_BY_NAME: dict[str, type[Op]] = {kind.name: kind for kind in ALL_OPS}
@@ -58,9 +69,12 @@ LINEAR: tuple[type[Op], ...] = (Conv, Dense, Affine, Add, Concat, SumPool, *MOVE
 
 __all__ = [
     "ALL_OPS",
+    "DECAY_BITS",
     "IF",
+    "LIF",
     "LINEAR",
     "MOVES",
+    "NEURONS",
     "OP_BY_NAME",
     "STBIF",
     "Add",
@@ -77,6 +91,7 @@ __all__ = [
     "Function",
     "Gather",
     "Input",
+    "Ladder",
     "LeakyRelu",
     "MaxPool",
     "Maximum",
@@ -89,14 +104,17 @@ __all__ = [
     "QuantiserRounding",
     "Readout",
     "Relu",
+    "Reset",
     "Reshape",
     "Rounding",
     "SignedIF",
     "Softmax",
     "Staircase",
     "Steps",
+    "StoreAndForward",
     "SumPool",
     "Ties",
+    "Traced",
     "Transpose",
     "Unary",
 ]

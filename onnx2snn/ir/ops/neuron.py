@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import ClassVar, Literal, final, get_args
+
+import numpy as np
 
 from onnx2snn.ir.op import Array, Op, Shape, finite, fits, require
 
 Ties = Literal["up", "even"]
+Reset = Literal["subtract", "zero"]
+DECAY_BITS = 12  #: a decay in whole numbers is a multiple of 2^-12, as on Loihi
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +51,16 @@ class Neuron(Op):
     @abstractmethod
     def range(self) -> tuple[int, int | None]:
         """Least and greatest count the neuron can hold; None: as many as there are steps."""
+
+    @property
+    def most_at_once(self) -> int:
+        """The most spikes that the neuron sends in one tick."""
+        return 1
+
+    @property
+    def silent_until(self) -> int:
+        """The tick before which the neuron only integrates."""
+        return 0
 
     def check(self) -> None:
         arrays = {"theta": self.theta, "v0": self.v0, "bias": self.bias, "value": self.value}
@@ -108,17 +122,48 @@ class SignedIF(Neuron):
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class STBIF(Neuron):
-    """Ternary integrate-and-fire with a spike tracer bounded on both sides, soft reset.
+class LIF(Neuron):
+    """Leaky integrate-and-fire: v_t = decay v_{t-1} + I_t; s_t = 1 if v_t >= theta, else 0.
 
-    s_t = +1 if v_t >= theta and n < hi, -1 if v_t < 0 and n > lo, else 0.
-    At rest n = clip(floor((v0 + total charge) / theta), lo, hi): a function of the total charge alone.
-    ties = "even": a membrane exactly at a step boundary goes to the even count (ONNX rounding): with n + 1 odd the
-    upward test is v > theta, with n odd the downward test is v <= 0.
-    (C5) lo <= 0 < hi.      Source of the neuron: SpikeZIP (You et al., ICML 2024); the tie rule is our own.
+    I_t = 2^shift x_t + bias_t. Reset after a spike: v_t <- v_t - theta ("subtract"), or v_t <- 0 ("zero").
+    In whole numbers decay v_{t-1} is cut toward zero to a whole number, as Loihi does. With decay 1 and reset
+    "subtract" this is `IF`. The count depends on when charge arrives, by design: no staircase stands behind it.
+    (C5) 0 <= decay <= 1, in an integer neuron a multiple of 2^-12.  (C6) reset is "subtract" or "zero".
+    Source: the neuron of networks trained with STBP (Wu et al., Frontiers in Neuroscience 2018).
     """
 
-    code: ClassVar[str] = "st-bif"
+    code: ClassVar[str] = "lif"
+    exact: ClassVar[bool] = False
+    decay: float
+    reset: Reset = "subtract"
+
+    @property
+    def range(self) -> tuple[int, int | None]:
+        return (0, None)
+
+    @property
+    def whole_decay(self) -> int:
+        """The decay in units of 2^-12, rounded."""
+        return round(self.decay * (1 << DECAY_BITS))
+
+    def check(self) -> None:
+        super().check()
+        require(0 <= self.decay <= 1, "C5", f"a decay from 0 to 1 expected, found {self.decay}")
+        whole = self.decay * (1 << DECAY_BITS) == self.whole_decay
+        require(whole or not self.integer, "C5", f"decay {self.decay} of an integer neuron is no multiple of 2^-12")
+        require(self.reset in get_args(Reset), "C6", f"reset subtract or zero expected, found {self.reset!r}")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Traced(Neuron):
+    """What neurons share whose count n is bounded on both sides: at rest it is the staircase of the total charge.
+
+    n = clip(floor((v0 + total charge) / theta), lo, hi), which no order of arrival changes.
+    ties = "even": a charge exactly at a step boundary goes to the even count (ONNX rounding): step k is reached at
+    v0 + charge >= k theta for even k, at > k theta for odd k.
+    (C5) lo <= 0 < hi.
+    """
+
     exact: ClassVar[bool] = True
     lo: int = 0
     hi: int
@@ -130,3 +175,87 @@ class STBIF(Neuron):
     def check(self) -> None:
         super().check()
         require(self.lo <= 0 < self.hi, "C5", f"lo <= 0 < hi expected, found lo = {self.lo}, hi = {self.hi}")
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class STBIF(Traced):
+    """Ternary integrate-and-fire with a spike tracer bounded on both sides, soft reset.
+
+    s_t = +1 if v_t >= theta and n < hi, -1 if v_t < 0 and n > lo, else 0.
+    ties = "even": with n + 1 odd the upward test is v > theta, with n odd the downward test is v <= 0.
+    It may fire too much and take it back: both signs occur in one train.
+    (C5) lo <= 0 < hi.      Source of the neuron: SpikeZIP (You et al., ICML 2024); the tie rule is our own.
+    """
+
+    code: ClassVar[str] = "st-bif"
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StoreAndForward(Traced):
+    """Integrates without firing before tick `opens` (counted from 0), and is an `STBIF` from then on.
+
+    Where all charge has arrived before tick `opens`, the neuron sends its count n as a unary train, |n| spikes of one
+    sign in the ticks opens ... opens + |n| - 1, and nothing after it: `window` = max(hi, -lo) ticks hold any count.
+    Proof. At `opens` the membrane is v = v0 + charge and the tracer 0. Let n > 0 be the count at rest. By the
+    definition of n the first n upward tests hold (v - k theta >= theta for k < n; > where the tie rule asks for it),
+    and no downward one before them, v being at or above theta; after n spikes the count is the one at rest, where no
+    test holds. n < 0 is the mirror image, and for n = 0 no test holds at once.
+    Charge that still comes later is taken in as by an `STBIF`, corrections included.
+    (C5) lo <= 0 < hi.  (C6) opens >= 0.
+    Sources: PASCAL (TMLR 2025); the store-and-release neuron of PAICore.
+    """
+
+    code: ClassVar[str] = "store-and-forward"
+    opens: int = 0
+
+    @property
+    def window(self) -> int:
+        """Ticks from `opens` on in which every count can be sent."""
+        return max(self.hi, -self.lo)
+
+    @property
+    def silent_until(self) -> int:
+        return self.opens
+
+    def check(self) -> None:
+        super().check()
+        require(self.opens >= 0, "C6", f"opens {self.opens} must not be negative")
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ladder(Traced):
+    """hi - lo binary units side by side instead of hi - lo steps one after the other; their outputs are gathered.
+
+    Unit k = lo + 1 ... hi passes its threshold at v0 + total charge >= k theta (> for odd k where ties = "even"). The
+    count is n = lo + the number of units that have passed, and a tick sends its change, s_t = n_t - n_{t-1}, at once.
+    With one step n_0 = 0 and all charge arrives in it, so the units need no memory: those with k > 0 fire +1 where
+    they pass, those with k <= 0 fire -1 where they do not, and |n| units fire.
+    (C5) lo <= 0 < hi.      Source: scatter-and-gather, of median quantisation (ISCAS 2020).
+    """
+
+    code: ClassVar[str] = "ladder"
+
+    @property
+    def most_at_once(self) -> int:
+        return self.hi - self.lo
+
+    def unit_thresholds(self) -> Array:
+        """The accumulator value x from which each unit passes: (hi - lo, *channels), unit lo + 1 first.
+
+        channels: the shape that theta, v0 and bias broadcast to. Whole numbers where the neuron is integer: the least
+        whole x with 2^shift x + bias + v0 >= k theta (or >). Real ones otherwise, k theta - v0 - bias, the next
+        number above it for odd k where ties go to the even count.
+        """
+        theta, start = np.broadcast_arrays(self.theta, self.v0 + self.bias)
+        counts = np.arange(self.lo + 1, self.hi + 1).reshape(-1, *(1,) * theta.ndim)
+        strict = (counts % 2 == 1) & (self.ties == "even")
+        need = counts * theta - start
+        if self.integer:
+            return -(-(need + strict) >> self.shift)
+        return np.where(strict, np.nextafter(need, np.inf), need)
+
+
+NEURONS: tuple[type[Neuron], ...] = (IF, SignedIF, LIF, STBIF, StoreAndForward, Ladder)

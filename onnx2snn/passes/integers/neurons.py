@@ -15,7 +15,7 @@ from onnx2snn.analysis.lattice import Lattice, enclosing
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
 from onnx2snn.analysis.solve import Limits, solve
 from onnx2snn.ir import Array, Node, Shape
-from onnx2snn.ir.ops import STBIF, Affine, Encoder, Neuron
+from onnx2snn.ir.ops import DECAY_BITS, LIF, NEURONS, Affine, Encoder, Neuron
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
 
 T = TypeVar("T")
@@ -24,14 +24,17 @@ WIDE = 1 << 50
 #: For two branches with unequal scales: bits of the multipliers and fractional bits of the threshold, tried in turn.
 PAIR_GRIDS = ((4, 4), (8, 8), (12, 12), (16, 16), (20, 20), (24, 12), (24, 24), (28, 16))
 PAIR_GRID = (20, 20)  #: where none of them is exact
+FINE_BITS = 12  #: of the threshold of a neuron that leaks, at least
 MOST_BITS = 60  #: of anything that a membrane may hold
 MOST_MULTIPLIER = 1 << 16  #: of what arrives, where no power of two serves
 
 
-@RULES.rule(*Neuron.__subclasses__())
+@RULES.rule(*NEURONS)
 def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Place]:
     op, (place,) = node.op, arriving
     assert isinstance(op, Neuron)
+    if isinstance(op, LIF) and op.decay * (1 << DECAY_BITS) != op.whole_decay:
+        builder.notes.append(f"{node}: decay {op.decay} rounded to {op.whole_decay}/{1 << DECAY_BITS}")
     low, high = op.range
     out = Lattice(np.asarray(op.value), np.asarray(low), np.asarray(builder.steps if high is None else high), node.name)
     if isinstance(place, Analog):
@@ -45,7 +48,7 @@ def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, P
     def spread(array: Array) -> Array:
         return array[kinds.inverse].reshape(shape)
 
-    found = solve(few, builder.limits, tie_rule=isinstance(op, STBIF))
+    found = solve(few, builder.limits, tie_rule=op.exact)
     multiplied = None if found.solved.all() else _multiplied(builder, node, op, few, spread)
     if multiplied is not None:
         return multiplied, out
@@ -63,7 +66,7 @@ def _multiplied(builder: Builder, node: Node, op: Neuron, climb: Climb, spread: 
     fractional bits holds. None where a multiplier gets too large, or a target with limits of its own is to hold it.
     spread: what makes one entry for each neuron of one for each kind of channel.
     """
-    if builder.limits != Limits() or (op.ties == "even" and not isinstance(op, STBIF)):
+    if builder.limits != Limits() or (op.ties == "even" and not op.exact):
         return None
     units = [Fraction(float(u)) for u in climb.unit]
     theta = [Fraction(float(s)) / u for s, u in zip(climb.scale, units, strict=True)]
@@ -99,10 +102,18 @@ def climb_of(op: Neuron, unit: Array, low: Array, high: Array, bias: Array, step
 
 
 def integer_neuron(op: Neuron, theta: Array, v0: Array, ties_even: bool, shift: int) -> Neuron:
-    """The neuron with whole numbers: half a threshold stays the initial membrane, the rest of v0 is bias."""
+    """The neuron with whole numbers: half a threshold stays the initial membrane, the rest of v0 is bias.
+
+    One that leaks gets a finer grid, so that what is cut off its membrane in every step is little beside its threshold.
+    """
+    leak: dict[str, float] = {}
+    if isinstance(op, LIF):
+        finer = max(0, FINE_BITS - int(theta.min()).bit_length())
+        theta, v0, shift = theta << finer, v0 << finer, shift + finer
+        leak = {"decay": op.whole_decay / (1 << DECAY_BITS)}
     start = theta // 2
     ties = "even" if ties_even else "up"
-    return replace(op, theta=theta, v0=start, bias=v0 - start, value=np.asarray(1), shift=shift, ties=ties)
+    return replace(op, theta=theta, v0=start, bias=v0 - start, value=np.asarray(1), shift=shift, ties=ties, **leak)
 
 
 def _analog_neuron(builder: Builder, node: Node, op: Neuron) -> str:
@@ -113,7 +124,7 @@ def _analog_neuron(builder: Builder, node: Node, op: Neuron) -> str:
     theta = np.full(op.theta.shape, 1 << ANALOG_BITS, np.int64)
     v0 = np.rint(op.v0 / step).astype(np.int64) + np.rint(op.bias / step).astype(np.int64)
     theta = np.broadcast_to(theta, np.broadcast_shapes(theta.shape, v0.shape))
-    neuron = integer_neuron(op, theta, v0, op.ties == "even" and isinstance(op, STBIF), 0)
+    neuron = integer_neuron(op, theta, v0, op.ties == "even" and op.exact, 0)
     return builder.new.add(node.name, neuron, [source], node.origin)
 
 
@@ -129,7 +140,7 @@ def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
     place, source = add_scaled(builder, pair, bits)
     whole, form = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
     theta, v0 = _rounded_pair(whole, shift)
-    even = op.ties == "even" and isinstance(op, STBIF)
+    even = op.ties == "even" and op.exact
     neuron = integer_neuron(op, theta.reshape(form), v0.reshape(form), even, shift)
     return builder.new.add(node.name, neuron, [source], node.origin)
 
@@ -160,7 +171,7 @@ def _pair_exact(builder: Builder, op: Neuron, pair: Pair, climb: PairClimb, bits
     if climb.cases > MOST_CASES:
         return (bits, shift) == PAIR_GRID
     m1, m2 = (np.broadcast_to(m << shift, form).reshape(-1) for m in _by_reach(pair, (one, other)))
-    table = PairTable(m1, m2, theta, v0, op.ties == "even" and isinstance(op, STBIF))
+    table = PairTable(m1, m2, theta, v0, op.ties == "even" and op.exact)
     good, total, _ = check_pair(climb, table, stop_early=True)
     return good == total
 

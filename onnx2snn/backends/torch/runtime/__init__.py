@@ -18,7 +18,17 @@ from onnx2snn.backends.torch.runtime.functions import (
 from onnx2snn.backends.torch.runtime.joins import Add, Concat
 from onnx2snn.backends.torch.runtime.moves import Dilate, Gather, Pad, Reshape, Transpose
 from onnx2snn.backends.torch.runtime.network import SpikingNet, part, read_safetensors
-from onnx2snn.backends.torch.runtime.neurons import IF, STBIF, Neuron, SignedIF, Surrogate
+from onnx2snn.backends.torch.runtime.neurons import (
+    IF,
+    LIF,
+    STBIF,
+    Ladder,
+    Neuron,
+    SignedIF,
+    StoreAndForward,
+    Straight,
+    Surrogate,
+)
 from onnx2snn.backends.torch.runtime.pools import AveragePool, MaxPool, SumPool
 from onnx2snn.backends.torch.runtime.quantisers import Quantise, Steps
 from onnx2snn.backends.torch.runtime.signals import Clock, Signal, spread, still
@@ -26,6 +36,7 @@ from onnx2snn.backends.torch.runtime.synapses import Affine, Conv, Dense, Synaps
 
 __all__ = [
     "IF",
+    "LIF",
     "STBIF",
     "Add",
     "Affine",
@@ -38,6 +49,7 @@ __all__ = [
     "Dilate",
     "Encoder",
     "Gather",
+    "Ladder",
     "LeakyRelu",
     "MaxPool",
     "Maximum",
@@ -55,6 +67,8 @@ __all__ = [
     "Softmax",
     "SpikingNet",
     "Steps",
+    "StoreAndForward",
+    "Straight",
     "SumPool",
     "Surrogate",
     "Synapse",

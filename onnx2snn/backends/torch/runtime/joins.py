@@ -19,8 +19,8 @@ class Add(nn.Module):
         self.clock, self.number = clock, number
 
     def forward(self, *signals: Signal) -> Signal:
-        values, still = aligned(signals, self.clock, self.number)
-        return Signal(reduce(torch.add, values), still)
+        values, still, first = aligned(signals, self.clock, self.number)
+        return Signal(reduce(torch.add, values), still, first)
 
 
 class Concat(nn.Module):
@@ -31,13 +31,19 @@ class Concat(nn.Module):
         self.axis, self.clock, self.number = axis, clock, number
 
     def forward(self, *signals: Signal) -> Signal:
-        values, still = aligned(signals, self.clock, self.number)
-        return Signal(torch.cat(values, dim=self.axis + (1 if still else 2)), still)
+        values, still, first = aligned(signals, self.clock, self.number)
+        return Signal(torch.cat(values, dim=self.axis + (1 if still else 2)), still, first)
 
 
-def aligned(signals: tuple[Signal, ...], clock: Clock, number: Number) -> tuple[list[Tensor], bool]:
-    """The values of several signals, laid out over the same ticks where one of them moves, and whether none does."""
-    moving = [len(signal.values) for signal in signals if not signal.still]
+def aligned(signals: tuple[Signal, ...], clock: Clock, number: Number) -> tuple[list[Tensor], bool, int]:
+    """The values of several signals, laid out over the same ticks where one of them moves.
+
+    With them: whether none moves, and the first tick of those that do.
+    """
+    moving = [signal for signal in signals if not signal.still]
     if not moving:
-        return [cast(signal.values, number) for signal in signals], True
-    return [cast(spread(signal, clock, max(moving), number), number) for signal in signals], False
+        return [cast(signal.values, number) for signal in signals], True, 0
+    first, stop = min(signal.first for signal in moving), max(signal.stop for signal in moving)
+    if len(moving) < len(signals):
+        first, stop = 0, max(stop, clock.steps)
+    return [cast(spread(signal, clock, first, stop, number), number) for signal in signals], False, first

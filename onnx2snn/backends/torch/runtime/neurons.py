@@ -1,4 +1,4 @@
-"""Integrate-and-fire neurons with soft reset, and the surrogate gradient that trains through them."""
+"""Integrate-and-fire neurons, and the surrogate gradients that train through them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from onnx2snn.backends.torch.runtime.arithmetic import Number, keep, shares
 from onnx2snn.backends.torch.runtime.signals import Clock, Signal
 
 Gates = tuple[Tensor | int, Tensor | int]
+DECAY_BITS = 12  #: a decay in whole numbers is a multiple of 2^-12
 
 
 class Surrogate(torch.autograd.Function):
@@ -37,10 +38,31 @@ class Surrogate(torch.autograd.Function):
         return up + down, -up.sum_to_size(ctx.shape), None, None, None
 
 
+class Straight(torch.autograd.Function):
+    """Several spikes at once as they are; their derivative as if they were v / theta, the line through all steps.
+
+    ds/dv = 1 / theta, ds/dtheta = -v / theta^2 between the ends of the staircase (`free`), else 0: the
+    straight-through estimator of a clipped rounding (Bengio et al., arXiv 1308.3432).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, theta: Tensor, spike: Tensor, free: Tensor) -> Tensor:
+        slope = free / theta
+        ctx.save_for_backward(slope, v * slope / theta)
+        ctx.shape = theta.shape
+        return spike.to(v.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        by_v, by_theta = (gradients[0] * slope for slope in ctx.saved_tensors)
+        return by_v, -by_theta.sum_to_size(ctx.shape), None, None
+
+
 class Neuron(nn.Module):
     """v_t = v_{t-1} + 2^shift x_t + bias_t;  s_t = spike(v_t, n);  v_t <- v_t - theta s_t;  n <- n + s_t.
 
     Emits value * s_t. `bias` and a constant input arrive in equal parts over the inject steps.
+    opens: the tick before which it only integrates.
     After a run: counts, the n of every neuron, int64; activity, the number of spikes of either sign in each tick.
     """
 
@@ -66,6 +88,7 @@ class Neuron(nn.Module):
     ) -> None:
         super().__init__()
         self.clock, self.name, self.shift, self.ties, self.number = clock, name, shift, ties, number
+        self.opens = 0
         keep(self, "theta", theta, number, train=True)
         keep(self, "v0", v0, number)
         keep(self, "bias", bias, number, train=True)
@@ -79,33 +102,53 @@ class Neuron(nn.Module):
         """1 where the count n may still rise, and fall; else 0."""
         raise NotImplementedError
 
+    def leak(self, v: Tensor) -> Tensor:
+        """What is left of the membranes v when a tick begins."""
+        return v
+
+    def reset(self, v: Tensor, theta: Tensor, spike: Tensor) -> Tensor:
+        """The membranes after these spikes."""
+        return v - theta * spike
+
+    def soften(self, v: Tensor, theta: Tensor, n: Tensor, fired: Tensor) -> Tensor:
+        """The spikes `fired` with a gradient."""
+        return Surrogate.apply(v, theta, fired, *self.gates(n))  # type: ignore[no-any-return]
+
     def forward(self, signal: Signal) -> Signal:
         kind = self.number or self.theta.dtype
         arriving, theta = self.arriving(signal, kind), self.theta.to(kind)
         v = self.v0.to(kind).expand(signal.values.shape[0 if signal.still else 1 :])
         n = torch.zeros(v.shape, dtype=torch.int32, device=v.device)
+        first = min(self.opens, self.clock.most - 1)
         train: list[Tensor] = []
         activity: list[Tensor] = []
         for tick in range(self.clock.most):
             current = arriving(tick)
-            v = v if current is None else v + current
+            v = self.leak(v) if current is None else self.leak(v) + current
+            if tick < self.opens:
+                continue
             spike = fired = self.fire(v, n, theta)
-            if tick >= self.least(signal) and not fired.any():
+            if train and tick >= self.least(signal) and not fired.any():
                 break
             if torch.is_grad_enabled() and (v.requires_grad or theta.requires_grad):
-                spike = Surrogate.apply(v, theta, fired, *self.gates(n))
-            n, v = n + fired, v - theta * spike
+                spike = self.soften(v, theta, n, fired)
+            n, v = n + fired, self.reset(v, theta, spike)
             train.append(spike)
-            activity.append(fired.count_nonzero())
-        self.counts, self.activity = n.to(torch.int64), torch.stack(activity)
-        trains = torch.stack(train)
-        return Signal(trains * self.value if self.number is None else trains, still=False)
+            activity.append(fired.abs().sum())
+        trains = torch.stack(train or [torch.zeros_like(n, dtype=torch.int8)])
+        self.counts, self.activity = n.to(torch.int64), self.at_ticks(activity, first)
+        return Signal(trains * self.value if self.number is None else trains, still=False, first=first)
+
+    def at_ticks(self, activity: list[Tensor], first: int) -> Tensor:
+        """Spikes in every tick from the first of the run on."""
+        silence = torch.zeros(first, dtype=torch.int64, device=self.theta.device)
+        return torch.cat([silence, torch.stack(activity)]) if activity else silence
 
     def least(self, signal: Signal) -> int:
         """Ticks after which silence means silence for good."""
         if self.clock.settle is not None:
             return self.clock.most
-        return self.clock.steps if signal.still else max(self.clock.steps, len(signal.values))
+        return self.clock.steps if signal.still else max(self.clock.steps, signal.stop)
 
     def arriving(self, signal: Signal, kind: torch.dtype) -> Callable[[int], Tensor | None]:
         """What reaches the membrane in a tick, the share of the bias included; None: nothing."""
@@ -117,7 +160,8 @@ class Neuron(nn.Module):
         bias = [part.to(kind) for part in shares(self.bias, steps)]
 
         def arriving(tick: int) -> Tensor | None:
-            current = values[tick].to(kind) * (1 << self.shift) if tick < len(values) else None
+            there = signal.first <= tick < signal.stop
+            current = values[tick - signal.first].to(kind) * (1 << self.shift) if there else None
             if tick >= steps:
                 return current
             return bias[min(tick, 1)] if current is None else current + bias[min(tick, 1)]
@@ -149,6 +193,36 @@ class SignedIF(Neuron):
         return 1, n > self.lo
 
 
+class LIF(Neuron):
+    """v_t = decay v_{t-1} + 2^shift x_t + bias_t;  s = 1 if v >= theta, else 0;  v <- v - theta s, or 0 after a spike.
+
+    In whole numbers decay v_{t-1} is cut toward zero.
+    """
+
+    def __init__(self, *, decay: float, reset: Literal["subtract", "zero"] = "subtract", **rest: Any) -> None:
+        super().__init__(**rest)
+        self.decay, self.to_zero = decay, reset == "zero"
+
+    def leak(self, v: Tensor) -> Tensor:
+        if self.number is None:
+            return v * self.decay
+        whole = round(self.decay * (1 << DECAY_BITS))
+        if v.is_floating_point():
+            return torch.trunc(v * whole / (1 << DECAY_BITS))
+        size = v.abs()  # the product in two parts, high bits and low, so that it fits where v does
+        low = (size & ((1 << DECAY_BITS) - 1)) * whole >> DECAY_BITS
+        return v.sign() * ((size >> DECAY_BITS) * whole + low)
+
+    def reset(self, v: Tensor, theta: Tensor, spike: Tensor) -> Tensor:
+        return v * (1 - spike) if self.to_zero else super().reset(v, theta, spike)
+
+    def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
+        return (v >= theta).to(torch.int8)
+
+    def gates(self, n: Tensor) -> Gates:
+        return 1, 0
+
+
 class STBIF(Neuron):
     """s = +1 if v >= theta and n < hi, -1 if v < 0 and n > lo, else 0.
 
@@ -169,3 +243,33 @@ class STBIF(Neuron):
 
     def gates(self, n: Tensor) -> Gates:
         return n < self.hi, n > self.lo
+
+
+class StoreAndForward(STBIF):
+    """Integrates in silence before tick `opens`, and is an STBIF from then on."""
+
+    def __init__(self, *, opens: int = 0, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.opens = opens
+
+
+class Ladder(STBIF):
+    """hi - lo units side by side: s = clip(m, lo - n, hi - n), the largest m with v >= m theta.
+
+    ties = "even": where v = m theta and n + m is odd, m - 1.
+    """
+
+    def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
+        m = torch.div(v, theta, rounding_mode="floor")
+        m = m + ((m + 1) * theta <= v).to(m.dtype)
+        m = m - (m * theta > v).to(m.dtype)
+        if self.ties == "even":
+            m = m - ((m * theta == v) & ((n + m) % 2 == 1)).to(m.dtype)
+        most = next(
+            kind for kind in (torch.int8, torch.int16, torch.int32) if self.hi - self.lo <= torch.iinfo(kind).max
+        )
+        return m.clamp(self.lo - n, self.hi - n).to(most)
+
+    def soften(self, v: Tensor, theta: Tensor, n: Tensor, fired: Tensor) -> Tensor:
+        place = v / theta + n - 0.5
+        return Straight.apply(v, theta, fired, (place > self.lo) & (place < self.hi))  # type: ignore[no-any-return]

@@ -15,11 +15,17 @@ class Signal(NamedTuple):
     """A current between two layers.
 
     still: `values` is the total charge (batch, *features) of a constant current.
-    moving: one current a tick, (ticks, batch, *features); nothing arrives after the last.
+    moving: one current a tick, (ticks, batch, *features), from tick `first` on; nothing arrives before and after.
     """
 
     values: Tensor
     still: bool
+    first: int = 0
+
+    @property
+    def stop(self) -> int:
+        """The tick from which on a moving signal is silent."""
+        return self.first + len(self.values)
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,13 @@ def still(x: Tensor) -> Signal:
     return Signal(x.to(torch.float64), still=True)
 
 
-def spread(signal: Signal, clock: Clock, ticks: int, number: Number) -> Tensor:
-    """A signal over `ticks` ticks: constant charge in its shares, trains filled up with silence."""
+def spread(signal: Signal, clock: Clock, first: int, stop: int, number: Number) -> Tensor:
+    """A signal over the ticks `first` to `stop`: constant charge in its shares, trains filled up with silence."""
     values = signal.values
     if not signal.still:
-        silence = values.new_zeros((ticks - len(values), *values.shape[1:]))
-        return torch.cat([values, silence]) if len(silence) else values
-    first, other = shares(values if number is None else values.to(torch.int64), clock.steps)
-    parts = [first] + [other] * (clock.steps - 1) + [torch.zeros_like(first)] * (ticks - clock.steps)
-    return torch.stack(parts[:ticks])
+        before, after = signal.first - first, stop - signal.stop
+        silence = [values.new_zeros((ticks, *values.shape[1:])) for ticks in (before, after)]
+        return torch.cat([silence[0], values, silence[1]]) if before or after else values
+    share = shares(values if number is None else values.to(torch.int64), clock.steps)
+    parts = [share[min(tick, 1)] if tick < clock.steps else torch.zeros_like(share[0]) for tick in range(first, stop)]
+    return torch.stack(parts)

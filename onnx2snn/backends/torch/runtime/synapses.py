@@ -30,7 +30,7 @@ class Synapse(nn.Module):
 
     def forward(self, signal: Signal) -> Signal:
         values = self.current(signal.values) if signal.still else self.folded(signal.values)
-        return Signal(values, signal.still)
+        return Signal(values, signal.still, signal.first)
 
 
 class Conv(Synapse):
