@@ -91,14 +91,14 @@ def test_recipes_print_and_parse() -> None:
         ("fold-batchnrm", "no pass 'fold-batchnrm'; known: quantise-weights, "),
         ("fold-batchnorm insert-staircases", "',' expected before 'insert-staircases'"),
         ("Fold", "the name of a pass expected, found 'Fold'"),
-        ("map-neurons{", "one of the options code, steps expected"),
-        ("map-neurons{step=3}", "one of the options code, steps expected"),
+        ("map-neurons{", "one of the options code, steps, decay, reset expected"),
+        ("map-neurons{step=3}", "one of the options code, steps, decay, reset expected"),
         ("map-neurons{steps=}", "a JSON value expected"),
         ("map-neurons{steps=3", "'}' expected at the end of its options"),
         ('map-neurons{steps=3 code="if"}', "'}' expected at the end of its options"),
         ('map-neurons{steps="3"}', 'steps takes a int, found "3"'),
         ("map-neurons{steps=true}", "steps takes a int, found true"),
-        ('map-neurons{code="lif"}', "no code 'lif'; known: if, signed-if, st-bif"),
+        ('map-neurons{code="rif"}', "no code 'rif'; known: if, signed-if, lif, st-bif, store-and-forward, ladder"),
         ("fold-batchnorm{x=1}", "one of the options (none) expected"),
     ],
 )
@@ -109,7 +109,7 @@ def test_wrong_recipes(text: str, message: str) -> None:
 
 
 def test_unknown_names_are_their_own_error() -> None:
-    for text in ("no-such-pass", 'map-neurons{code="lif"}'):
+    for text in ("no-such-pass", 'map-neurons{code="rif"}'):
         with pytest.raises(UnknownNameError):
             parse_recipe(text)
 
