@@ -33,9 +33,9 @@ thetas, starts = st.integers(1, 40), st.integers(-60, 60)
 lows, highs, ties = st.integers(-6, 0), st.integers(1, 9), st.sampled_from(["up", "even"])
 
 
-def whole(kind: type[Neuron], theta: int, v0: int, **rest: Any) -> Any:
-    arrays: dict[str, Any] = {"theta": np.asarray(theta), "v0": np.asarray(v0), "bias": np.asarray(0)}
-    return kind(**(arrays | {"value": np.asarray(1)} | rest))
+def whole(kind: Any, theta: int, v0: int, **rest: Any) -> Any:
+    arrays = {"theta": np.asarray(theta), "v0": np.asarray(v0), "bias": np.asarray(0), "value": np.asarray(1)}
+    return kind(**(arrays | rest))
 
 
 def count(charge: int, theta: int, v0: int, lo: int, hi: int, even: bool) -> int:

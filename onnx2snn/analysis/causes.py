@@ -11,9 +11,10 @@ For one neuron and one sample the counts on that way are, all in levels of its s
 
 Each change has a cause: model to exact is a tie, exact to coarse quantisation, coarse to table integer rounding (a tie
 where the value lies on a breakpoint, clipping where the neuron's range ends before the staircase's), table to arrived
-is inherited, and arrived to found is a matter of time. That last one is split again: clipping, where the charge lies
-above the staircase and the neuron fired above it; late, where the neuron would still go to its count if it were left to
-settle; irreversible, where it fired too often and has no negative spikes to take that back.
+is inherited, and arrived to found is a matter of time. That last one is split again: leak, where the neuron leaks by
+design; clipping, where the charge lies above the staircase and the neuron fired above it; late, where the neuron would
+still go to its count if it were left to settle; irreversible, where it fired too often and has no negative spikes to
+take that back.
 
 A differing count belongs to the one cause that changed it most; of changes equally large, to the one nearest the end of
 the way.
@@ -32,11 +33,11 @@ from onnx2snn.ir import Array
 from onnx2snn.ir.ops import IF, LIF, Neuron, Staircase
 from onnx2snn.reference import counts_of, exact
 
-Cause = Literal["ties", "quantisation", "integer rounding", "clipping", "inherited", "late", "irreversible"]
+Cause = Literal["ties", "quantisation", "integer rounding", "clipping", "inherited", "leak", "late", "irreversible"]
 CAUSES: tuple[Cause, ...] = (
-    "ties", "quantisation", "integer rounding", "clipping", "inherited", "late", "irreversible",
+    "ties", "quantisation", "integer rounding", "clipping", "inherited", "leak", "late", "irreversible",
 )  # fmt: skip
-TIMING: tuple[Cause, ...] = ("clipping", "late", "irreversible")  #: what the order of arrival and the code make
+TIMING: tuple[Cause, ...] = ("clipping", "leak", "late", "irreversible")  #: what the order of arrival and the code make
 NEAR = 1e-9  #: nearer to a breakpoint than this, of its place in steps, counts as on it
 
 
@@ -112,14 +113,18 @@ def causes(population: Population, given: Given) -> dict[Cause, Array]:
     above, late = _time_step(population, reached, arrived, given.found)
     blurred = (step == 4) & _blurred(population, given)
     step = np.where(way[-1] != way[0], step, -1)
+    timed = (step == 4) & ~blurred
+    leak = timed & isinstance(op, LIF)
+    timed &= ~leak
     masks: dict[Cause, Array] = {
         "ties": (step == 0) | ((step == 2) & tie) | blurred,
         "quantisation": step == 1,
         "integer rounding": (step == 2) & rounding,
-        "clipping": ((step == 2) & clipped) | ((step == 4) & above & ~blurred),
+        "clipping": ((step == 2) & clipped) | (timed & above),
         "inherited": step == 3,
-        "late": (step == 4) & late & ~above & ~blurred,
-        "irreversible": (step == 4) & ~late & ~above & ~blurred,
+        "leak": leak,
+        "late": timed & late & ~above,
+        "irreversible": timed & ~late & ~above,
     }
     masks["ties"] &= step >= 0
     return masks
@@ -144,7 +149,7 @@ def _table_step(population: Population, value: Array, climbed: Array, table: Arr
 def _time_step(population: Population, reached: Array, arrived: Array, found: Array) -> tuple[Array, Array]:
     """Where the neuron fired above its staircase as its charge told it to, and where it has not yet come to rest."""
     above = (found > arrived) & (reached > arrived)
-    takes_back = not isinstance(population.op, (IF, LIF))
+    takes_back = not isinstance(population.op, IF)
     late = (found < arrived) | ((found > arrived) & takes_back)
     return above, late
 

@@ -16,13 +16,17 @@ from onnx2snn.flow.charges import charges
 from onnx2snn.flow.mending import advice
 from onnx2snn.flow.reference import Truth
 from onnx2snn.ir import Array, Graph
-from onnx2snn.ir.ops import Neuron, Staircase
+from onnx2snn.ir.ops import LIF, Neuron, Staircase
 from onnx2snn.passes import MakeInteger, MapNeurons, most_levels, run_passes
 from onnx2snn.reference import counts_of
 
 TRIED = 32  #: samples that remedies are tried on
 SETTLES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  #: more settle steps that are tried
-REMEDIES = {"if": ("signed-if", "st-bif"), "signed-if": ("st-bif",)}  #: codes that are tried in place of another
+REMEDIES = {
+    "if": ("signed-if", "st-bif"),
+    "signed-if": ("st-bif",),
+    "lif": ("st-bif",),
+}  #: codes that are tried in place of another
 
 
 Kind = Literal["settle", "code", "steps"]
@@ -217,12 +221,19 @@ class Diagnoser:
 
     def _converted(self, kind: Kind, remedy: str, code: str, schedule: Schedule) -> Iterator[Trial]:
         steps = schedule.steps
-        recipe = (MapNeurons(code=code, steps=steps), *((MakeInteger(steps=steps),) if self.integer else ()))
+        recipe = (self._mapping(code, steps), *((MakeInteger(steps=steps),) if self.integer else ()))
         try:
             network = run_passes(self.measure.reference, recipe)
         except Onnx2SnnError:  # it has no such form, and is no remedy
             return
         yield self._trial(kind, remedy, network, schedule)
+
+    def _mapping(self, code: str, steps: int) -> MapNeurons:
+        """The pass to neurons of a code, with the leak that the network has."""
+        leaky = [node.op for node in self.measure.network.of(LIF) if isinstance(node.op, LIF)]
+        if code != "lif" or not leaky:
+            return MapNeurons(code=code, steps=steps)
+        return MapNeurons(code, steps, leaky[0].decay, leaky[0].reset)
 
     def _trial(self, kind: Kind, remedy: str, network: Graph, schedule: Schedule) -> Trial:
         assert self.tried is not None

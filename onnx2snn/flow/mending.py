@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LOST: dict[Cause, str] = {
     "late": "late spikes",
     "irreversible": "spikes fired too soon, which its code cannot take back",
+    "leak": "a membrane that leaks, as code lif has it",
     "clipping": "spikes above its staircase",
     "quantisation": "having fewer steps than levels",
     "integer rounding": "thresholds rounded to whole numbers",
