@@ -242,9 +242,7 @@ def test_what_is_late_comes_in_time(made: tuple[Measure, Array, dict[str, Array]
     forced = measure.forced(model)
     steps, settle = measure.schedule.steps, measure.schedule.settle or 0
     soon = measure.run(x, forced)[0]
-    longer = (
-        max(settle, settle_bound(measure.network, steps)) + 64
-    )  # a population that has not opened yet has its window
+    longer = max(settle, settle_bound(measure.network, steps)) + 64  # until all have opened, and after it
     later = NumpySimulator(measure.network, steps, longer).run(x, given=forced).counts
     still = charges(measure.network, x, forced, measure.kinds)
     values, coarse = charges(measure.reference, x, model), charges(measure.climbed, x, forced)

@@ -22,11 +22,8 @@ from onnx2snn.reference import counts_of
 
 TRIED = 32  #: samples that remedies are tried on
 SETTLES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  #: more settle steps that are tried
-REMEDIES = {
-    "if": ("signed-if", "st-bif"),
-    "signed-if": ("st-bif",),
-    "lif": ("st-bif",),
-}  #: codes that are tried in place of another
+#: Codes that are tried in place of another.
+REMEDIES = {"if": ("signed-if", "st-bif"), "signed-if": ("st-bif",), "lif": ("st-bif",)}
 
 
 Kind = Literal["settle", "code", "steps"]
