@@ -97,7 +97,7 @@ def main() -> None:
     budget = {"epochs": args.epochs, "batch": 64, "rate": 0.05, "decay": 5e-4, "warmup": 0.1}
     relu = trained("relu", "standard", "float", {**budget, "schedule": "cosine"})
     one = trained("stage1", "rnl-stage1", "rate-norm", {**budget, "schedule": "cosine", "decay_on": "weights"})
-    two = trained("stage2", "rnl-stage2", "rate-norm", {"epochs": 3}, init=one)
+    two = trained("stage2", "rnl-stage2", "rate-norm", {"epochs": 2, "batch": 64}, init=one)
 
     data = load("mnist", default_data(ROOT), seed=SEED)
     x, y = arrays(data.test, args.images)
