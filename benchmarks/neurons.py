@@ -3,7 +3,8 @@
     python benchmarks/neurons.py
 
 writes benchmarks/results/neurons.json. Whole numbers in float32, T = 15 steps of random currents of both signs, up to
-15 levels; a population that fits a cache and one that does not. Interleaved, medians.
+15 levels; a population that fits a cache and one that does not. Interleaved, medians of
+processor time on one thread.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -74,7 +76,7 @@ def main() -> None:
             "torch": {code: partial(torch_run, code, torch.from_numpy(currents)) for code in CODES},
         }
         rounds = 31 if np.prod(shape) < 1 << 15 else 9
-        measured[name] = {backend: ratios(found, "if", rounds) for backend, found in runs.items()}
+        measured[name] = {backend: ratios(found, "if", rounds, process_time) for backend, found in runs.items()}
     result = {"command": "python benchmarks/neurons.py", "steps": STEPS, "levels": LEVELS, "measured": measured}
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for name, backends in measured.items():

@@ -12,7 +12,7 @@ from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF
 from onnx2snn.reference import leak
 from onnx2snn.table import Table
 
-FIRE: Table[Callable[..., Array]] = Table("the neurons of the NumPy simulator")
+FIRE: Table[Callable[..., None]] = Table("the neurons of the NumPy simulator")
 
 
 def train_kind(op: Neuron) -> np.dtype[np.generic]:
@@ -26,6 +26,19 @@ class Parameters:
 
     theta: Array
     n: Array
+
+
+@dataclass
+class Spikes:
+    """Where the spikes of a tick go, and room to work them out in: upward ones and downward ones."""
+
+    out: Array
+    up: Array
+    down: Array
+
+    def send(self) -> None:
+        """Writes +1 for each upward one and -1 for each downward one."""
+        np.subtract(self.up.view(np.int8), self.down.view(np.int8), out=self.out)
 
 
 class Population:
@@ -57,27 +70,29 @@ class Population:
         batch, *features) of `train_kind`: for fewer ticks than asked for where the population stays silent, and none at
         all before it opens.
         """
-        op, train = self.op, list[Array]()
-        quiet, self.silent = min(op.silent_until, stop), False
+        op, quiet = self.op, min(self.op.silent_until, stop)
+        self.silent = False
         for tick in range(first, quiet):
             self._integrate(drive(tick))
         if quiet == stop:
-            return self._train(train)
-        train += [np.zeros(self.shape, np.int8)] * (quiet - first)
+            return np.zeros((0, *self.shape), train_kind(op))
+        train = np.empty((stop - first, *self.shape), train_kind(op))
+        train[: max(0, quiet - first)] = 0
+        up, down = np.empty((2, *self.shape), np.bool_)
         for tick in range(max(first, quiet), stop):
             self._integrate(drive(tick))
-            spike = FIRE[type(op)](op, self.state, self.v)
+            spike = train[tick - first]
+            FIRE[type(op)](op, self.state, self.v, Spikes(spike, up, down))
             fired = int(np.count_nonzero(spike) if op.most_at_once == 1 else np.abs(spike).sum())
             if not fired and tick >= least:
                 self.silent = True
-                break
+                return train[: tick - first]
             if fired:
                 self._reset(spike)
                 self.state.n += spike
                 self.spikes += fired
                 self.last = tick + 1
-            train.append(spike)
-        return self._train(train)
+        return train
 
     def _integrate(self, current: Array | None) -> None:
         if isinstance(self.op, LIF):
@@ -90,9 +105,6 @@ class Population:
             np.copyto(self.v, 0, where=spike.view(np.bool_))
         else:
             self.v -= self.state.theta * spike
-
-    def _train(self, spikes: list[Array]) -> Array:
-        return np.stack(spikes) if spikes else np.zeros((0, *self.shape), train_kind(self.op))
 
 
 def _leak(op: LIF, v: Array) -> None:
@@ -108,29 +120,42 @@ def _leak(op: LIF, v: Array) -> None:
 
 
 @FIRE.rule(IF, LIF)
-def _if(op: IF | LIF, state: Parameters, v: Array) -> Array:
-    return (v >= state.theta).view(np.int8)
+def _if(op: IF | LIF, state: Parameters, v: Array, spikes: Spikes) -> None:
+    np.greater_equal(v, state.theta, out=spikes.out.view(np.bool_))
 
 
 @FIRE.rule(SignedIF)
-def _signed_if(op: SignedIF, state: Parameters, v: Array) -> Array:
-    return (v >= state.theta).view(np.int8) - ((v < 0) & (state.n > op.lo)).view(np.int8)
+def _signed_if(op: SignedIF, state: Parameters, v: Array, spikes: Spikes) -> None:
+    up, down = spikes.up, spikes.down
+    np.less(v, 0, out=down)
+    np.greater(state.n, op.lo, out=up)
+    down &= up
+    np.greater_equal(v, state.theta, out=up)
+    spikes.send()
 
 
 @FIRE.rule(STBIF, StoreAndForward)
-def _st_bif(op: Traced, state: Parameters, v: Array) -> Array:
-    up, down = v >= state.theta, v < 0
+def _st_bif(op: Traced, state: Parameters, v: Array, spikes: Spikes) -> None:
+    up, down, other = spikes.up, spikes.down, spikes.out.view(np.bool_)
+    np.greater_equal(v, state.theta, out=up)
+    np.less(v, 0, out=down)
     if op.ties == "even":
-        odd = (state.n & 1).astype(bool)
-        up &= odd | (v != state.theta)
-        down |= odd & (v == 0)
-    up &= state.n < op.hi
-    down &= state.n > op.lo
-    return up.view(np.int8) - down.view(np.int8)
+        odd = (state.n & 1).astype(np.bool_)
+        np.not_equal(v, state.theta, out=other)
+        other |= odd
+        up &= other
+        np.equal(v, 0, out=other)
+        other &= odd
+        down |= other
+    np.less(state.n, op.hi, out=other)
+    up &= other
+    np.greater(state.n, op.lo, out=other)
+    down &= other
+    spikes.send()
 
 
 @FIRE.rule(Ladder)
-def _ladder(op: Ladder, state: Parameters, v: Array) -> Array:
+def _ladder(op: Ladder, state: Parameters, v: Array, spikes: Spikes) -> None:
     """How many more units have passed than before: the largest m with v >= m theta, whatever a quotient rounds to."""
     theta, n = state.theta, state.n
     m = np.floor(v / theta) if v.dtype.kind == "f" else v // theta
@@ -138,4 +163,4 @@ def _ladder(op: Ladder, state: Parameters, v: Array) -> Array:
     m -= m * theta > v
     if op.ties == "even":
         m -= (m * theta == v) & ((n + m) % 2 == 1)
-    return np.clip(m, op.lo - n, op.hi - n).astype(train_kind(op))
+    spikes.out[...] = np.clip(m, op.lo - n, op.hi - n)
