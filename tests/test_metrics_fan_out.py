@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,14 +11,14 @@ import pytest
 from onnx2snn.ir import Graph, Node
 from onnx2snn.ir.op import Array, Op
 from onnx2snn.ir.ops import LINEAR, STBIF, Add, Affine, Conv, Dense, Encoder, Input, MaxPool, Neuron, Readout
-from onnx2snn.metrics import fan_out
+from onnx2snn.metrics import fan_out, units
 from onnx2snn.metrics.transposed import TRANSPOSED
 from onnx2snn.plugins import load_backend
-from onnx2snn.reference import apply, tail_nodes
+from onnx2snn.reference import apply, constant_nodes, tail_nodes
 from onnx2snn.testing import CASES
 from onnx2snn.testing.conformance import lowered
 
-TARGETS = (Neuron, MaxPool, Readout)
+TARGETS = (Encoder, Neuron, MaxPool, Readout)
 
 
 def mask(op: Op, connected: bool) -> Op:
@@ -43,8 +44,6 @@ def forward(graph: Graph, source: Node, connected: bool) -> dict[str, Array]:
         if isinstance(node.op, TARGETS):
             kind = "readout" if isinstance(node.op, Readout) else "spiking"
             found[kind] += inputs[0].reshape(len(zero), -1).sum(axis=1)
-        elif isinstance(node.op, Encoder):
-            continue
         else:
             values[node.name] = apply(mask(node.op, connected), *inputs)
     return found
@@ -100,6 +99,49 @@ def test_an_identity_branch_adds_without_multiplying() -> None:
 def population() -> STBIF:
     one = np.ones((), np.int64)
     return STBIF(theta=one, v0=0 * one, bias=0 * one, value=one, hi=3)
+
+
+@pytest.mark.parametrize(("case", "inputs"), [("max-pool-first", 1), ("analog-input", 1), ("conv-chain", 1)])
+def test_the_first_layer_multiplies_the_input(case: str, inputs: int) -> None:
+    graph = lowered(case, load_backend("numpy"), "st-bif", "integer").graph
+    constant = constant_nodes(graph)
+    found = {name: fan for name, fan in fan_out(graph).items() if name in constant}
+    assert len(found) == inputs
+    first = next(node for node in graph.of(Conv))
+    full = np.prod(graph.shape(first.name)) * np.prod(first.op.weight.shape[1:])  # type: ignore[attr-defined]
+    pads = any(first.op.pads)  # type: ignore[attr-defined]
+    total = sum(int(fan.macs.sum()) for fan in found.values())
+    assert 0 < total <= full
+    assert pads or total == full
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rungs(Neuron):
+    """Three units side by side."""
+
+    code: ClassVar[str] = "ladder"
+    exact: ClassVar[bool] = True
+
+    @property
+    def range(self) -> tuple[int, int | None]:
+        return (-1, 2)
+
+
+def test_a_neuron_of_several_units_has_a_synapse_for_each() -> None:
+    one = np.ones((), np.int64)
+    graph = Graph()
+    graph.add("x", Input(shape=(2,)))
+    graph.add("n", population(), ["x"])
+    graph.add("d", Dense(weight=np.array([[1, 0], [1, 1]])), ["n"])
+    graph.add("m", Rungs(theta=one, v0=0 * one, bias=0 * one, value=one), ["d"])
+    graph.add("y", Readout(scale=np.ones(()), bias=np.zeros(())), ["m"])
+    graph.outputs = ("y",)
+    fan = fan_out(graph)["n"]
+    assert units(graph["m"].op) == 3
+    assert units(graph["n"].op) == 1
+    assert fan.all.tolist() == [6, 6]  # two neurons of three units
+    assert fan.connected.tolist() == [6, 3]
+    assert fan.macs.tolist() == [2, 2]  # an ANN multiplies once a neuron
 
 
 def test_every_linear_op_has_a_rule() -> None:

@@ -12,7 +12,7 @@ from onnx2snn.metrics.transposed import transposed
 from onnx2snn.reference import constant_nodes, tail_nodes
 
 SOURCES = (Input, Encoder, Neuron, MaxPool)
-TARGETS = (Neuron, MaxPool, Readout)
+TARGETS = (Encoder, Neuron, MaxPool, Readout)  #: an encoder behind weights rounds an analog charge
 
 
 def units(op: Op) -> int:
@@ -27,7 +27,7 @@ def units(op: Op) -> int:
 class FanOut:
     """Paths behind each entry of a source, int64 (*features).
 
-    spiking: synapses that end at neurons and max pools; a neuron of several units has one for each.
+    spiking: synapses that end at neurons and max pools (of an input: at encoders); one for each unit of a neuron.
     readout: those that end at readouts.  connected: all of them whose weights are not zero.
     macs: multiplications by weights in an ANN with the same layers, where every neuron is one unit.
     hidden_macs: those of them that do not end at readouts.
@@ -46,7 +46,7 @@ class FanOut:
 
 
 def fan_out(graph: Graph) -> dict[str, FanOut]:
-    """Fan-out of every population, of every max pool that spikes reach, and of what constant charge comes from.
+    """Fan-out of every population, of every max pool, and of what constant charge comes from that weights multiply.
 
     Where linear ops follow one another (a sum pool and a dense layer), paths are counted.
     """
@@ -57,7 +57,7 @@ def fan_out(graph: Graph) -> dict[str, FanOut]:
         if node.name not in tail
     }
     for target in graph.of(*TARGETS):
-        if target.name in tail or (isinstance(target.op, MaxPool) and target.name in constant):
+        if target.name in tail:
             continue
         ends, many = isinstance(target.op, Readout), units(target.op)
         for name, paths in _backward(graph, target).items():
@@ -66,7 +66,7 @@ def fan_out(graph: Graph) -> dict[str, FanOut]:
             found[name]["macs"] += paths.weighted
             found[name]["hidden_macs"] += paths.weighted * (not ends)
     made = {name: FanOut(**arrays) for name, arrays in found.items()}
-    return {name: fan for name, fan in made.items() if name not in constant or fan.all.any()}
+    return {name: fan for name, fan in made.items() if name not in constant or fan.macs.any()}
 
 
 @dataclass
