@@ -17,25 +17,27 @@ from onnx2snn.testing import CASES
 from onnx2snn.testing.conformance import lowered, samples
 
 BLOCKS = [(1, 1), (2, 3), (4, 7), (5, 50)]
-CODES = ("st-bif", "signed-if", "if")
+CODES = ("st-bif", "signed-if", "if", "store-and-forward", "ladder")
 
 
 class Record:
-    """Keeps all that it is told."""
+    """Keeps all that it is told, by tick."""
 
     def __init__(self) -> None:
-        self.trains: dict[str, list[Array]] = {}
-        self.sums: dict[str, list[Array]] = {}
+        self.trains: dict[str, dict[int, Array]] = {}
+        self.sums: dict[str, dict[int, Array]] = {}
 
     def begin(self, sample: int, x: Array) -> None: ...
 
     def spikes(self, name: str, tick: int, train: Array) -> None:
-        assert sum(map(len, self.trains.get(name, []))) == tick
-        self.trains.setdefault(name, []).append(train)
+        self._keep(self.trains.setdefault(name, {}), tick, train)
 
     def readout(self, name: str, tick: int, sums: Array) -> None:
-        assert sum(map(len, self.sums.get(name, []))) == tick
-        self.sums.setdefault(name, []).append(sums)
+        self._keep(self.sums.setdefault(name, {}), tick, sums)
+
+    def _keep(self, kept: dict[int, Array], tick: int, values: Array) -> None:
+        assert tick > max(kept, default=-1), "each tick is told of once"
+        kept.update(enumerate(values, tick))
 
     def advanced(self, tick: int, stop: int) -> None: ...
 
@@ -54,17 +56,17 @@ def test_told_what_the_reference_does_at_every_tick(case: str, code: str) -> Non
     network = lowered(case, load_backend("numpy"), code, "integer")
     x, schedule, record = samples(network), network.schedule, Record()
     simulator(network.graph, schedule.steps, schedule.settle, (len(x), 4)).run(x, watch=record)
-    trains = {name: np.concatenate(parts) for name, parts in record.trains.items()}
-    sums = {name: np.concatenate(parts) for name, parts in record.sums.items()}
+    assert record.trains
+    assert record.sums
     reference = spiking._Network(network.graph, x, schedule.steps)
-    for tick in range(max(map(len, sums.values()))):
+    for tick in range(1 + max(max(kept) for kept in record.sums.values())):
         reference.tick(tick)
         for node in network.graph.of(Neuron):
-            fired = trains[node.name][tick] if tick < len(trains[node.name]) else 0
+            fired = record.trains.get(node.name, {}).get(tick, 0)
             np.testing.assert_array_equal(reference.now[node.name], node.op.value * fired)  # type: ignore[attr-defined]
-        for name, values in sums.items():
-            if tick < len(values):
-                np.testing.assert_array_equal(reference.sums[name], values[tick])
+        for name, kept in record.sums.items():
+            if tick in kept:
+                np.testing.assert_array_equal(reference.sums[name], kept[tick])
 
 
 def counted(graph: Graph, steps: int, settle: int | None, x: Array, y: Array, shape: tuple[int, int]) -> Counters:

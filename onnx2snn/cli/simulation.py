@@ -71,7 +71,7 @@ def _show_curve(found: Simulation) -> None:
     name = "agreement with the last step" if found.accuracy is None else "accuracy"
     shares = [moment.agreement if found.accuracy is None else moment.accuracy for moment in found.curve]
     known = [share for share in shares if share is not None]
-    if not known:
+    if len(known) < 2:
         return
     print(f"{name} after step 1 to {len(known)}: {sparkline(known)} ({percent(known[0])} to {percent(known[-1])})")
     first = [f"{100 * mark:g} % of the last at step {_first(known, mark * known[-1])}" for mark in MARKS]
@@ -87,7 +87,7 @@ def _first(shares: Sequence[float], wanted: float) -> int:
 def _show_exits(found: Simulation) -> None:
     """The earliest exit that costs at most a tenth of a point, of the thresholds tried."""
     best = earliest(found.exits, found.accuracy)
-    if best is None:
+    if best is None or best.steps >= found.steps:
         return
     what = "accuracy" if best.accuracy is not None else "agreement"
     print(
