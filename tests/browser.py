@@ -136,7 +136,8 @@ def browser(profile: Path) -> Generator[Browser]:
             made.call(f"{domain}.enable")
         yield made
     finally:
-        process.kill()
-        process.wait()
+        made.session = ""
+        made.call("Browser.close")
+        process.wait(PATIENCE)
         os.close(ours_out)
         os.close(ours_in)

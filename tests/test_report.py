@@ -115,14 +115,19 @@ def page_of(facts: Report) -> str:
 
 def test_the_facts_are_those_of_the_other_commands(whole: Report, artifacts: Path) -> None:
     simulated = package.simulate(artifacts / "if", artifacts / "few.npz")
-    verified = package.verify(MODEL, artifacts / "if", artifacts / "few.npz")
+    verified = package.verify(MODEL, artifacts / "if", artifacts / "few.npz", diagnose=True)
     assert verified.parity is not None
     assert whole.simulation is not None
     assert (whole.simulation.accuracy, whole.simulation.steps) == (simulated.accuracy, simulated.steps)
     assert [layer.rate for layer in whole.layers] == [layer.rate for layer in simulated.layers]
+    assert whole.simulation.curve == simulated.curve
+    assert whole.simulation.totals == simulated.totals
     compared = [layer.difference for layer in whole.layers if layer.difference is not None]
     assert [found.cumulative for found in compared] == [layer.cumulative for layer in verified.parity.layers]
     assert any(found.cumulative for found in compared)
+    assert verified.diagnosis is not None
+    assert [found.advice for found in compared] == [layer.advice for layer in verified.diagnosis.layers]
+    assert all(sum(found.causes.values()) == found.cumulative for found in compared)
     assert whole.conversion.proven == verified.certificate.proven > 0
     assert len(whole.certificate) == len(verified.certificate.verdicts)
     assert whole.conversion.proved_from == "the model file"
@@ -156,7 +161,7 @@ def test_the_page_holds_together(whole: Report) -> None:
     page = page_of(whole)
     found = outline(page)
     assert found.tags.count("svg") == len(PICTURES)
-    assert found.tags.count("table") == 2
+    assert found.tags.count("table") == 4
     assert "Not exact" in page
     assert len(page) < 250_000
 
@@ -168,7 +173,8 @@ def test_an_exact_network_without_differences(artifacts: Path) -> None:
     assert facts.conversion.exact
     assert "No count differs" in page
     assert "Counts that differ" not in page
-    assert "Accuracy" not in page
+    assert "<dt>Accuracy</dt>" not in page
+    assert "agreement with the last step" in page
     assert facts.sample is not None
     assert facts.sample.label is None
 
@@ -251,7 +257,7 @@ def huge(facts: Report, count: int) -> Report:
 
 def test_hundreds_of_layers(whole: Report) -> None:
     pictures = inline(huge(whole, 300))
-    for name in ("rates", "errors"):
+    for name in ("rates", "errors", "operations"):
         size = re.search(r'viewBox="0 0 432 (\d+)', pictures[name])
         assert size is not None
         assert int(size[1]) < 300, "a column for each, not a bar with its name"
@@ -269,9 +275,14 @@ def test_tables(whole: Report) -> None:
     made = tables(whole)
     assert Report.model_validate_json(made["report.json"]) == whole
     rows = {name: list(csv.DictReader(text.decode().splitlines())) for name, text in made.items() if "csv" in name}
-    assert set(rows) == {"certificate.csv", "layers.csv", "spikes.csv", "membranes.csv"}
+    assert set(rows) == {
+        f"{name}.csv" for name in ("causes", "certificate", "curve", "energy", "layers", "membranes", "spikes")
+    }
     assert set(rows["certificate.csv"][0]) == set(Op.model_fields)
     assert set(Layer.model_fields) - set(rows["layers.csv"][0]) == {"difference"}
+    assert whole.simulation is not None
+    assert [float(row["accuracy"]) for row in rows["curve.csv"]] == [m.accuracy for m in whole.simulation.curve]
+    assert len(rows["energy.csv"]) == len(whole.simulation.devices) > 1
     assert whole.sample is not None
     assert len(rows["spikes.csv"]) == sum(len(raster.events) for raster in whole.sample.rasters)
     assert len(rows["membranes.csv"]) == 3 * whole.sample.steps

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 import typer
 
 from onnx2snn.cli.output import Json, ProgressCallback, percent, print_table, progress
+from onnx2snn.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
     from onnx2snn.reporting.facts import Report
@@ -77,6 +78,7 @@ def command(
 
 def show(found: Report) -> None:
     """The report in a few lines and a table."""
+    from onnx2snn.reporting.pictures.accuracy import shares
     from onnx2snn.reporting.words import settling
 
     conversion = found.conversion
@@ -86,10 +88,19 @@ def show(found: Report) -> None:
     simulation, parity = found.simulation, found.parity
     if simulation is not None:
         print(f"{simulation.samples} samples, {simulation.steps} steps, accuracy {percent(simulation.accuracy)}")
+        curve, name = shares(found)
+        if curve:
+            print(f"{name} after step 1 to {len(curve)}: {sparkline(curve)}")
     if parity is not None:
         print(
             f"beside {parity.executor}: the same answer for {percent(parity.argmax_agreement)}, "
             f"its accuracy {percent(parity.model_accuracy)}"
+        )
+    if simulation is not None and simulation.totals is not None:
+        sums = simulation.totals
+        print(
+            f"per sample: {sums.spikes:.6g} spikes, sparsity {percent(sums.sparsity)}, {sums.operations:.6g} synaptic "
+            f"operations; the same layers as an ANN: {sums.macs:.6g} MACs"
         )
     rows = [
         (
@@ -98,12 +109,16 @@ def show(found: Report) -> None:
             layer.neurons,
             layer.spikes,
             layer.rate,
+            layer.operations,
             None if layer.difference is None else layer.difference.cumulative,
         )
         for layer in found.layers
     ]
-    columns = ("no.", "population", "neurons", "spikes per sample", "per neuron and step", "counts that differ")
+    columns = ("no.", "population", "neurons", "spikes per sample", "rate", "synaptic operations", "counts that differ")
     print_table("populations", columns, rows)
+    for layer in found.layers:
+        if layer.difference is not None and layer.difference.advice:
+            print(layer.difference.advice)
     for finding in found.findings:
         print(f"finding: {finding}")
     for text in found.missing.values():

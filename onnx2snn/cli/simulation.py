@@ -13,7 +13,6 @@ from onnx2snn.cli.sparkline import sparkline
 from onnx2snn.errors import DataError
 
 if TYPE_CHECKING:
-    from onnx2snn.flow.curve import Exit
     from onnx2snn.flow.simulate import Simulation
 
 MARKS = (0.5, 0.9, 0.99)  #: shares of the final accuracy whose first step is named
@@ -86,6 +85,8 @@ def _first(shares: Sequence[float], wanted: float) -> int:
 
 def _show_exits(found: Simulation) -> None:
     """The earliest exit that costs at most a tenth of a point, of the thresholds tried."""
+    from onnx2snn.flow.curve import earliest
+
     best = earliest(found.exits, found.accuracy)
     if best is None or best.steps >= found.steps:
         return
@@ -94,13 +95,6 @@ def _show_exits(found: Simulation) -> None:
         f"early exit at {found.exit_rule} {best.threshold:g}: {best.steps:.2f} steps on average, "
         f"{what} {percent(best.agreement if best.accuracy is None else best.accuracy)}"
     )
-
-
-def earliest(exits: Sequence[Exit], accuracy: float | None) -> Exit | None:
-    """The exit with the fewest steps that loses at most 0.1 % of samples; None where no threshold saves a step."""
-    least = (1.0 if accuracy is None else accuracy) - 0.001
-    good = [e for e in exits if e.left and (e.agreement if accuracy is None else (e.accuracy or 0.0)) >= least]
-    return min(good, key=lambda e: e.steps, default=None)
 
 
 def _show_layers(found: Simulation, title: str) -> None:

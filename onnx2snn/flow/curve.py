@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,3 +79,10 @@ def exits(counted: Counters, samples: int, steps: int, before: int, rule: Exits)
         Exit(threshold, float(1 - never[i] / samples), float(mean[i]), at(accuracy, i), float(agreement[i]))
         for i, threshold in enumerate(rule.thresholds)
     )
+
+
+def earliest(exits: Sequence[Exit], accuracy: float | None) -> Exit | None:
+    """The exit with the fewest steps that loses at most 0.1 % of samples; None where no threshold saves a step."""
+    least = (1.0 if accuracy is None else accuracy) - 0.001
+    good = [e for e in exits if e.left and (e.agreement if accuracy is None else (e.accuracy or 0.0)) >= least]
+    return min(good, key=lambda e: e.steps, default=None)

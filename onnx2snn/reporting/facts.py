@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from onnx2snn.flow.curve import Exit, Moment
+from onnx2snn.metrics import Energy, InputActivity, Totals
+
 
 class Fact(BaseModel):
     """A record that nothing changes once it is made."""
@@ -64,14 +67,33 @@ class Conversion(Fact):
     neuron_passes: str
 
 
+class Device(Fact):
+    """An energy estimate and where its prices come from."""
+
+    title: str
+    source: str
+    year: int
+    estimate: Energy
+
+
 class Simulation(Fact):
-    """The network on all samples: latency in ticks, settle steps included, accuracy where there are labels."""
+    """The network on all samples: latency in ticks, settle steps included, accuracy where there are labels.
+
+    The rest, which a simulator may not tell, as in `onnx2snn.flow.simulate.Simulation`.
+    early: the exit with the fewest steps that costs at most 0.1 % of the samples.
+    """
 
     data: str
     samples: int
     steps: int
     inject_steps: int
     accuracy: float | None
+    curve: tuple[Moment, ...] = ()
+    exit_rule: str = ""
+    early: Exit | None = None
+    inputs: tuple[InputActivity, ...] = ()
+    totals: Totals | None = None
+    devices: tuple[Device, ...] = ()
 
 
 class Parity(Fact):
@@ -87,7 +109,10 @@ class Parity(Fact):
 
 
 class Difference(Fact):
-    """Counts of a population that differ from the model's; see `onnx2snn.flow.verify.LayerParity`."""
+    """Counts of a population that differ from the model's; see `onnx2snn.flow.verify.LayerParity`.
+
+    causes: how many differ in the network for which cause (`onnx2snn.analysis.causes`).  advice: what to do.
+    """
 
     counts: int
     alone: int | None
@@ -95,20 +120,28 @@ class Difference(Fact):
     rounding: int
     worst: int
     worst_alone: int
+    causes: dict[str, int] = {}
+    advice: str = ""
 
 
 class Layer(Fact):
-    """A neuron population, numbered from 1 in network order.
+    """A neuron population, or a max pool that spikes reach, numbered from 1 in network order.
 
-    spikes: of either sign, for each sample.  rate: spikes for each neuron and step.
+    role: encoder, hidden or pool.  The rest for each sample, None where it was not counted; see
+    `onnx2snn.metrics.LayerActivity`. spikes: of either sign.  rate: spikes for each neuron and step.
+    operations: synaptic operations.  macs: multiplications in an ANN with the same layers.
     """
 
     number: int
     name: str
     op: str
+    role: str
     neurons: int
     spikes: float | None = None
     rate: float | None = None
+    sparsity: float | None = None
+    operations: float | None = None
+    macs: float | None = None
     difference: Difference | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -11,13 +11,16 @@ from onnx2snn.artifact import Manifest
 from onnx2snn.errors import BackendError, MissingExtraError
 from onnx2snn.flow.calibrate import was_calibrated
 from onnx2snn.flow.claim import claim, recorded
+from onnx2snn.flow.curve import earliest
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.simulate import Progress, simulate
 from onnx2snn.flow.simulate import Simulation as Simulated
 from onnx2snn.flow.verify import Verification, verify
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
-from onnx2snn.reporting.facts import Conversion, Difference, Layer, Op, Parity, Report, Sample, Simulation
+from onnx2snn.metrics import LayerActivity, load_device, units
+from onnx2snn.metrics.activity import roles
+from onnx2snn.reporting.facts import Conversion, Device, Difference, Layer, Op, Parity, Report, Sample, Simulation
 from onnx2snn.reporting.sampling import sample_of
 from onnx2snn.version import __version__
 
@@ -46,15 +49,17 @@ def gather(wanted: Wanted, stage: Stage = lambda name: None) -> Report:
     graph = artifact.graph()
     missing: dict[str, str] = {}
     simulated = _simulated(wanted, missing, stage)
-    verified = _verified(wanted, missing, simulated is not None, stage)
+    proven = recorded(artifact.manifest, graph).exact
+    verified = _verified(wanted, missing, simulated is not None, proven, stage)
+    layers = _layers(graph, simulated, verified)
     return Report(
         made_by=f"onnx2snn {__version__}",
         conversion=_conversion(artifact, graph, verified),
         certificate=_certificate(artifact.manifest, graph, verified),
-        layers=_layers(graph, simulated, verified),
+        layers=layers,
         simulation=None if simulated is None else _simulation(wanted, simulated),
         parity=None if verified is None else _parity(verified),
-        sample=_sample(wanted, artifact, graph, missing, stage),
+        sample=_sample(wanted, artifact, graph, {layer.name: layer.number for layer in layers}, missing, stage),
         findings=() if verified is None else verified.findings,
         missing=missing,
     )
@@ -71,13 +76,15 @@ def _simulated(wanted: Wanted, missing: dict[str, str], stage: Stage) -> Simulat
         return None
 
 
-def _verified(wanted: Wanted, missing: dict[str, str], runs: bool, stage: Stage) -> Verification | None:
+def _verified(wanted: Wanted, missing: dict[str, str], runs: bool, proven: bool, stage: Stage) -> Verification | None:
+    """proven: whether the manifest claims equality, so that there is nothing to diagnose."""
     if wanted.model is None:
         missing["parity"] = f"Comparison with the model, layer by layer: {NO_MODEL}, and samples as well (--data)."
         return None
     if not runs:
         missing["parity"] = f"Comparison with the model, layer by layer: {NO_DATA} for an artifact that can be run."
-    return verify(wanted.model, wanted.folder, wanted.data if runs else None, stage("verifying"))
+    diagnose = runs and not proven
+    return verify(wanted.model, wanted.folder, wanted.data if runs else None, stage("verifying"), diagnose)
 
 
 def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None) -> Conversion:
@@ -118,33 +125,64 @@ def _certificate(manifest: Manifest, graph: Graph, verified: Verification | None
 
 def _layers(graph: Graph, simulated: Simulated | None, verified: Verification | None) -> tuple[Layer, ...]:
     active = {} if simulated is None else {layer.name: layer for layer in simulated.layers}
-    parity = None if verified is None else verified.parity
-    compared = {} if parity is None else {layer.name: layer for layer in parity.layers}
     found: list[Layer] = []
-    for number, node in enumerate(graph.of(Neuron), 1):
-        activity, layer = active.get(node.name), compared.get(node.name)
-        difference = None if layer is None else {k: v for k, v in asdict(layer).items() if k in Difference.model_fields}
+    for number, (name, role) in enumerate(roles(graph).items(), 1):
+        op, layer = graph[name].op, active.get(name)
+        figures = {} if layer is None or simulated is None else _figures(layer, simulated.samples)
+        neurons = prod(graph.shape(name)) * units(op)
+        difference = _difference(name, verified)
         found.append(
-            Layer(
-                number=number,
-                name=node.name,
-                op=node.op.name,
-                neurons=prod(graph.shape(node.name)),
-                spikes=None if activity is None or simulated is None else activity.spikes / simulated.samples,
-                rate=None if activity is None else activity.rate,
-                difference=None if difference is None else Difference(**difference),
-            )
+            Layer(number=number, name=name, op=op.name, role=role, neurons=neurons, difference=difference, **figures)
         )
     return tuple(found)
 
 
+def _figures(layer: LayerActivity, samples: int) -> dict[str, float | None]:
+    """For each sample."""
+    spikes, operations, macs = (
+        None if value is None else value / samples for value in (layer.spikes, layer.operations, layer.macs)
+    )
+    return {
+        "spikes": spikes,
+        "rate": layer.rate,
+        "sparsity": layer.sparsity,
+        "operations": operations,
+        "macs": macs,
+    }
+
+
+def _difference(name: str, verified: Verification | None) -> Difference | None:
+    if verified is None or verified.parity is None:
+        return None
+    counted = next((layer for layer in verified.parity.layers if layer.name == name), None)
+    if counted is None:
+        return None
+    diagnosed = () if verified.diagnosis is None else verified.diagnosis.layers
+    why = next((layer for layer in diagnosed if layer.name == name), None)
+    kept = {key: value for key, value in asdict(counted).items() if key in Difference.model_fields}
+    if why is None:
+        return Difference(**kept)
+    causes = {str(cause): number for cause, number in why.network.items() if number}
+    return Difference(**kept, causes=causes, advice=why.advice)
+
+
 def _simulation(wanted: Wanted, found: Simulated) -> Simulation:
+    tables = [load_device(estimate.device) for estimate in found.energy]
     return Simulation(
         data="" if wanted.data is None else wanted.data.name,
         samples=found.samples,
         steps=found.steps,
         inject_steps=found.inject_steps,
         accuracy=found.accuracy,
+        curve=found.curve,
+        exit_rule=found.exit_rule,
+        early=earliest(found.exits, found.accuracy),
+        inputs=found.inputs,
+        totals=found.totals,
+        devices=tuple(
+            Device(title=table.title, source=table.source, year=table.year, estimate=estimate)
+            for table, estimate in zip(tables, found.energy, strict=True)
+        ),
     )
 
 
@@ -155,9 +193,16 @@ def _parity(verified: Verification) -> Parity | None:
     return Parity(**kept)
 
 
-def _sample(wanted: Wanted, artifact: Artifact, graph: Graph, missing: dict[str, str], stage: Stage) -> Sample | None:
+def _sample(
+    wanted: Wanted,
+    artifact: Artifact,
+    graph: Graph,
+    numbers: Mapping[str, int],
+    missing: dict[str, str],
+    stage: Stage,
+) -> Sample | None:
     if wanted.data is None:
         missing["sample"] = f"One sample, spike by spike: {NO_DATA}."
         return None
     stage("tracing")
-    return sample_of(wanted.data, wanted.sample, artifact.manifest, graph)
+    return sample_of(wanted.data, wanted.sample, artifact.manifest, graph, numbers)

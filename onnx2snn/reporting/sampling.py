@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ MEMBRANES = 3
 PIXELS = 128  #: of a picture's longer side at most; a larger one is shown in every second, third ... pixel
 
 
-def sample_of(data: Path, index: int, manifest: Manifest, graph: Graph) -> Sample:
-    """Sample `index` of a data file, run by the reference simulator."""
+def sample_of(data: Path, index: int, manifest: Manifest, graph: Graph, numbers: Mapping[str, int]) -> Sample:
+    """Sample `index` of a data file, run by the reference simulator.  numbers: of the populations, by name."""
     samples = read_samples(data, manifest.inputs)
     if not 0 <= index < len(samples.x):
         raise DataError(f"{data}: a sample from 0 to {len(samples.x) - 1} expected, found {index}")
@@ -30,7 +31,6 @@ def sample_of(data: Path, index: int, manifest: Manifest, graph: Graph) -> Sampl
     schedule = manifest.schedule
     quick = NumpySimulator(graph, schedule.steps, schedule.settle).run(x)
     names = [node.name for node in graph.of(Neuron)]
-    numbers = {name: number for number, name in enumerate(names, 1)}
     shown = {name: most_active(quick.counts[name][0]) for name in spread(names, POPULATIONS)}
     found = trace(graph, x, schedule.steps, schedule.settle, shown)
     return Sample(

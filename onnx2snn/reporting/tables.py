@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 
+from onnx2snn.flow.curve import Moment
+from onnx2snn.metrics import Energy
 from onnx2snn.reporting.facts import Difference, Layer, Op, Report
 
 Row = Sequence[object]
@@ -20,19 +23,42 @@ def tables(facts: Report) -> dict[str, bytes]:
 
 
 def _certificate(facts: Report) -> Iterable[Row]:
-    fields = tuple(Op.model_fields)
-    yield fields
+    names = tuple(Op.model_fields)
+    yield names
     for op in facts.certificate:
-        yield [_cell(getattr(op, field)) for field in fields]
+        yield [_cell(getattr(op, name)) for name in names]
 
 
 def _layers(facts: Report) -> Iterable[Row]:
-    fields = tuple(field for field in Layer.model_fields if field != "difference")
-    differences = tuple(Difference.model_fields)
-    yield (*fields, *differences)
+    own = tuple(field for field in Layer.model_fields if field != "difference")
+    differences = tuple(field for field in Difference.model_fields if field != "causes")
+    yield (*own, *differences)
     for layer in facts.layers:
-        found = [_cell(getattr(layer, field)) for field in fields]
+        found = [_cell(getattr(layer, field)) for field in own]
         yield [*found, *(_cell(getattr(layer.difference, field, None)) for field in differences)]
+
+
+def _causes(facts: Report) -> Iterable[Row]:
+    yield ("layer", "population", "cause", "counts")
+    for layer in facts.layers:
+        for cause, number in (layer.difference.causes if layer.difference else {}).items():
+            yield (layer.number, _cell(layer.name), cause, number)
+
+
+def _records(kind: type, found: Iterable[object]) -> Iterable[Row]:
+    """A row for each of several dataclasses."""
+    names = [field.name for field in fields(kind)]
+    yield names
+    for one in found:
+        yield [_cell(getattr(one, name)) for name in names]
+
+
+def _curve(facts: Report) -> Iterable[Row]:
+    return _records(Moment, facts.simulation.curve if facts.simulation else ())
+
+
+def _energy(facts: Report) -> Iterable[Row]:
+    return _records(Energy, (one.estimate for one in facts.simulation.devices) if facts.simulation else ())
 
 
 def _spikes(facts: Report) -> Iterable[Row]:
@@ -53,13 +79,16 @@ def _membranes(facts: Report) -> Iterable[Row]:
 TABLES: dict[str, Callable[[Report], Iterable[Row]]] = {
     "certificate.csv": _certificate,
     "layers.csv": _layers,
+    "causes.csv": _causes,
+    "curve.csv": _curve,
+    "energy.csv": _energy,
     "spikes.csv": _spikes,
     "membranes.csv": _membranes,
 }
 
 
 def _cell(value: object) -> object:
-    """Shapes as 1x28x28; text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Lists as 1x28x28; text that a spreadsheet would take for a formula gets an apostrophe in front."""
     if isinstance(value, tuple):
         return "x".join(map(str, value))
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):

@@ -15,6 +15,28 @@ def grouped(number: float) -> str:
     return f"{number:,.0f}".replace(",", THIN)
 
 
+def short(number: float) -> str:
+    """Three digits and a unit: 12.3 k, 4.56 M."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 0.9995 * size:
+            return f"{_three(number / size)}{THIN}{unit}"
+    return _three(number)
+
+
+def _three(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 99.95 else f"{number:.3g}"
+
+
+def joule(nanojoules: float | None) -> str:
+    """An energy given in nanojoules, or a dash."""
+    if nanojoules is None:
+        return "–"
+    for size, unit in ((1e9, "J"), (1e6, "mJ"), (1e3, "µJ"), (1.0, "nJ")):
+        if nanojoules >= 0.9995 * size:
+            return f"{_three(nanojoules / size)}{THIN}{unit}"
+    return f"{_three(nanojoules * 1000)}{THIN}pJ"
+
+
 def percent(share: float | None) -> str:
     """A share as a percentage, or a dash."""
     return "–" if share is None else f"{100 * share:.2f}{THIN}%"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from onnx2snn.reporting.pictures import errors, image, membranes, raster, rates
+from onnx2snn.reporting.pictures import accuracy, errors, image, membranes, operations, raster, rates
 from onnx2snn.reporting.pictures.canvas import style, to_inline, to_png, to_svg
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ class Picture:
 PICTURES = tuple(
     Picture(name, module.TITLE, module.draw, module.words)
     for name, module in (
-        ("errors", errors),
+        ("accuracy", accuracy),
         ("rates", rates),
+        ("errors", errors),
+        ("operations", operations),
         ("image", image),
         ("raster", raster),
         ("membranes", membranes),

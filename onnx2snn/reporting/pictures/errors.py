@@ -16,14 +16,15 @@ TITLE = "Counts that differ from the model’s"
 
 def draw(report: Report) -> Figure | None:
     """Percentage of counts that differ, each layer alone and in the network; None where none does."""
-    layers = [(layer.name, layer.difference) for layer in report.layers if layer.difference is not None]
+    layers = [(layer, layer.difference) for layer in report.layers if layer.difference is not None]
     if not any(found.cumulative or found.alone for _, found in layers):
         return None
     series = {
         "in the network": [percent(found.cumulative, found) for _, found in layers],
         "alone, fed the model's counts": [percent(found.alone or 0, found) for _, found in layers],
     }
-    return profile([name for name, _ in layers], series, "counts that differ, %", lambda value: f"{value:.3g}")
+    names = [(layer.number, layer.name) for layer, _ in layers]
+    return profile(names, series, "counts that differ, %", lambda value: f"{value:.3g}")
 
 
 def percent(number: int, found: Difference) -> float:

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_NAMED = 24
+Names = Sequence[tuple[int, str]]  #: number and name of each population
 LOOKS = ((FIRST, "", "-"), (SECOND, "////", "--"))  #: colour, hatching of bars and dashes of lines, one for each series
 Series = Mapping[str, Sequence[float]]  #: by the words of the legend: one value for each population
 
 
-def profile(names: Sequence[str], series: Series, unit: str, words: Callable[[float], str]) -> Figure:
+def profile(names: Names, series: Series, unit: str, words: Callable[[float], str]) -> Figure:
     """One series, or two side by side; `words` writes a value at the end of its bar."""
-    return _bars(names, series, unit, words) if len(names) <= MOST_NAMED else _columns(len(names), series, unit)
+    if len(names) <= MOST_NAMED:
+        return _bars(names, series, unit, words)
+    return _columns([number for number, _ in names], series, unit, words)
 
 
-def _bars(names: Sequence[str], series: Series, unit: str, words: Callable[[float], str]) -> Figure:
+def _bars(names: Names, series: Series, unit: str, words: Callable[[float], str]) -> Figure:
     each = 0.30 if len(series) == 1 else 0.46
     drawn, (axes,) = figure(0.85 + each * len(names) + (0.25 if len(series) > 1 else 0))
     thick = 0.7 / len(series)
@@ -31,13 +34,14 @@ def _bars(names: Sequence[str], series: Series, unit: str, words: Callable[[floa
         for bar in bars:
             bar.set(edgecolor=colour, hatch=hatch, linewidth=0.8 if hatch else 0)
         axes.bar_label(bars, [words(value) for value in values], padding=3, fontsize=10)
-    axes.set_yticks(range(len(names)), [f"{shortened(name)}  {i}" for i, name in enumerate(names, 1)])
+    axes.set_yticks(range(len(names)), [f"{shortened(name)}  {number}" for number, name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.16)
     axes.set_xlim(left=0)
     if not any(any(values) for values in series.values()):
         axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda value, _: words(value))
     axes.set_xlabel(unit)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
@@ -46,15 +50,15 @@ def _bars(names: Sequence[str], series: Series, unit: str, words: Callable[[floa
     return drawn
 
 
-def _columns(count: int, series: Series, unit: str) -> Figure:
+def _columns(places: Sequence[int], series: Series, unit: str, words: Callable[[float], str]) -> Figure:
     drawn, (axes,) = figure(2.6)
-    places = range(1, count + 1)
     for (label, values), (colour, _, dashes) in zip(series.items(), LOOKS, strict=False):
         axes.step(places, values, where="mid", color=colour, linestyle=dashes, linewidth=1.4, label=label)
-    axes.set_xlim(0.5, count + 0.5)
+    axes.set_xlim(places[0] - 0.5, places[-1] + 0.5)
     axes.set_ylim(bottom=0)
     if not any(any(values) for values in series.values()):
         axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(lambda value, _: words(value))
     axes.set_xlabel("population, from input to output", color=MUTED)
     axes.set_ylabel(unit)
     axes.grid(axis="y")

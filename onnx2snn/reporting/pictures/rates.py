@@ -16,16 +16,17 @@ TITLE = "Firing rates"
 
 def draw(report: Report) -> Figure | None:
     """Spikes for each neuron and step."""
-    layers = [layer for layer in report.layers if layer.rate is not None]
+    layers = [layer for layer in report.layers if layer.rate is not None and layer.role != "pool"]
     if not layers:
         return None
     rates = {"rate": [layer.rate or 0.0 for layer in layers]}
-    return profile([layer.name for layer in layers], rates, "spikes per neuron and step", lambda value: f"{value:.3g}")
+    names = [(layer.number, layer.name) for layer in layers]
+    return profile(names, rates, "spikes per neuron and step", lambda value: f"{value:.3g}")
 
 
 def words(report: Report) -> str:
     """The picture for someone who does not see it."""
-    rates = {layer.name: layer.rate or 0.0 for layer in report.layers}
+    rates = {layer.name: layer.rate or 0.0 for layer in report.layers if layer.role != "pool"}
     most, least = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
     return (
         f"Spikes per neuron and step of {len(rates)} populations: from {rates[least]:.3g} ({least}) "

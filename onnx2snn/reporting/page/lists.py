@@ -1,0 +1,193 @@
+"""What the page lists: terms with their values, and the columns of the table of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from onnx2snn.reporting.facts import Conversion, Layer, Parity, Report
+from onnx2snn.reporting.pictures.accuracy import shares
+from onnx2snn.reporting.words import grouped, percent, settling, shape, short
+
+Terms = list[tuple[str, str]]
+MARKS = (0.5, 0.9, 0.99)  #: shares of the final accuracy whose first step is named
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number at a glance."""
+
+    term: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of populations; numbers stand to the right."""
+
+    head: str
+    write: Callable[[Layer], str]
+    number: bool = True
+
+
+def at_a_glance(facts: Report) -> list[Card]:
+    """The numbers that are asked for first."""
+    conversion, simulation, parity = facts.conversion, facts.simulation, facts.parity
+    cards = [
+        Card("Breakpoints proven", _share(conversion.proven, conversion.breakpoints), _of_breakpoints(conversion)),
+        Card("Timesteps of input", str(conversion.steps), f"then {settling(conversion)}"),
+        Card("Neurons", grouped(conversion.neurons), f"in {conversion.populations} populations"),
+    ]
+    if simulation is None:
+        return cards
+    note = f"{grouped(simulation.samples)} samples of {simulation.data}"
+    if simulation.accuracy is not None:
+        cards.append(Card("Accuracy", percent(simulation.accuracy), note + _against(parity)))
+    if parity is not None and parity.argmax_agreement is not None:
+        cards.append(Card("Same answer as the model", percent(parity.argmax_agreement), f"run by {parity.executor}"))
+    cards.append(Card("Latency", f"{simulation.steps} steps", "until the last spike of any sample"))
+    spikes = sum(layer.spikes or 0 for layer in facts.layers if layer.role != "pool")
+    cards.append(Card("Spikes per sample", grouped(spikes), f"{spikes / conversion.neurons:.3g} for each neuron"))
+    if simulation.totals is not None:
+        macs = f"beside {short(simulation.totals.macs)} MACs of an ANN"
+        cards.append(Card("Synaptic operations", short(simulation.totals.operations), f"per sample, {macs}"))
+    return cards
+
+
+def about(facts: Report) -> Terms:
+    """What was converted, and how."""
+    conversion = facts.conversion
+    rows = [
+        ("Model", conversion.model),
+        ("SHA-256", conversion.sha256),
+        ("Input", _named(conversion.inputs)),
+        ("Output", _named(conversion.outputs)),
+        ("Backend", f"{conversion.backend} ({conversion.fidelity})"),
+        ("Code", conversion.code),
+        ("Arithmetic", "whole numbers, bit-exact" if conversion.arithmetic == "integer" else "real numbers"),
+        ("Input is", "quantised" if conversion.encoder == "quantised" else "read as real numbers by the first synapse"),
+        ("Inject steps T", str(conversion.steps)),
+        ("Settle", settling(conversion)),
+    ]
+    if conversion.calibrate_steps:
+        rows.append(("Before each run", f"{conversion.calibrate_steps} steps that set the initial membranes"))
+    return rows
+
+
+def latency(facts: Report) -> Terms:
+    """How soon the answers are there."""
+    simulation = facts.simulation
+    curve, name = shares(facts)
+    if simulation is None or not curve:
+        return []
+    rows = [(f"After step {step}", f"{name} {percent(curve[step - 1])}") for step in sorted({1, len(curve)})]
+    for mark in MARKS:
+        step = 1 + max((i for i, share in enumerate(curve, 1) if share < mark * curve[-1]), default=0)
+        rows.insert(-1, (f"{100 * mark:g} % of the last", f"at step {step}"))
+    early = simulation.early
+    if early is not None:
+        what = f"accuracy {percent(early.accuracy)}" if early.accuracy is not None else percent(early.agreement)
+        rows.append(
+            ("Early exit", f"at {simulation.exit_rule} {early.threshold:g}: {early.steps:.2f} steps on average, {what}")
+        )
+    return rows
+
+
+def work(facts: Report) -> Terms:
+    """What one sample takes, beside an ANN with the same layers."""
+    totals = None if facts.simulation is None else facts.simulation.totals
+    if totals is None:
+        return []
+    return [
+        (
+            "Synaptic operations",
+            f"{short(totals.operations)}, {short(totals.readout_operations)} of them at the readout",
+        ),
+        ("Neuron updates", short(totals.updates)),
+        ("Input layer", f"{short(totals.input_macs)} MACs, once a sample"),
+        ("The ANN", f"{short(totals.macs)} MACs, {short(totals.macs_active)} without zeros"),
+        ("Spikes", f"{short(totals.spikes)}, {totals.rate:.3g} per neuron and step"),
+        ("Sparsity", f"{percent(totals.sparsity)} of neurons and steps are silent"),
+    ]
+
+
+def activity(facts: Report) -> list[Column]:
+    """What is known of every population itself."""
+    columns = [
+        Column("Neuron", lambda layer: layer.op, number=False),
+        Column("Neurons", lambda layer: grouped(layer.neurons)),
+    ]
+    if facts.simulation is not None:
+        columns += [
+            Column("Spikes per sample", lambda layer: _number(layer.spikes, grouped)),
+            Column("Rate", lambda layer: _number(layer.rate, "{:.4f}".format)),
+            Column("Sparsity", lambda layer: _number(layer.sparsity, percent)),
+        ]
+    if any(layer.operations is not None for layer in facts.layers):
+        columns += [
+            Column("Synaptic operations", lambda layer: _number(layer.operations, grouped)),
+            Column("MACs of an ANN", lambda layer: _number(layer.macs, grouped)),
+        ]
+    return columns
+
+
+def comparison(facts: Report) -> list[Column]:
+    """How the counts of every population compare with the model's; nothing where they were not compared."""
+    found = [layer.difference for layer in facts.layers if layer.difference is not None]
+    if not found:
+        return []
+    columns = [
+        Column("Counts", lambda layer: _difference(layer, "counts")),
+        Column("Differ alone", lambda layer: _difference(layer, "alone")),
+        Column("Differ in the network", lambda layer: _difference(layer, "cumulative")),
+        Column("Largest difference", lambda layer: _difference(layer, "worst")),
+    ]
+    if any(one.rounding for one in found):
+        columns.append(Column("Float32 near-ties", lambda layer: _difference(layer, "rounding")))
+    if any(one.causes for one in found):
+        columns.append(Column("Why, in the network", _causes, number=False))
+    return columns
+
+
+def raster_caption(facts: Report) -> str:
+    """What is shown of how much, and what the marks are."""
+    if facts.sample is None:
+        return ""
+    shown, there = len(facts.sample.rasters), facts.conversion.populations
+    populations = "" if shown == there else f"{shown} of {there} populations, evenly spread over the depth. "
+    neurons = ""
+    if any(len(raster.shown) < raster.neurons for raster in facts.sample.rasters):
+        neurons = f"Of each population the {max(len(r.shown) for r in facts.sample.rasters)} neurons that fire most. "
+    return f"{populations}{neurons}A bar is a spike, a cross one taken back."
+
+
+def _share(part: int, whole: int) -> str:
+    """Never rounded up to all of them."""
+    return "none to prove" if not whole else percent(1 if part == whole else min(part / whole, 0.9999))
+
+
+def _of_breakpoints(conversion: Conversion) -> str:
+    return f"{grouped(conversion.proven)} of {grouped(conversion.breakpoints)}" if conversion.breakpoints else ""
+
+
+def _against(parity: Parity | None) -> str:
+    return "" if parity is None or parity.model_accuracy is None else f"; the model: {percent(parity.model_accuracy)}"
+
+
+def _named(shapes: Mapping[str, Sequence[int]]) -> str:
+    return "; ".join(f"{name}: {shape(sizes)}" for name, sizes in shapes.items())
+
+
+def _number(value: float | None, write: Callable[[float], str]) -> str:
+    return "" if value is None else write(value)
+
+
+def _difference(layer: Layer, field: str) -> str:
+    return "" if layer.difference is None else grouped(getattr(layer.difference, field) or 0)
+
+
+def _causes(layer: Layer) -> str:
+    if layer.difference is None:
+        return ""
+    return ", ".join(f"{cause}: {grouped(number)}" for cause, number in layer.difference.causes.items())
