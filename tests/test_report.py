@@ -21,7 +21,8 @@ from onnx2snn.reporting import Report, report
 from onnx2snn.reporting.facts import Layer, Op
 from onnx2snn.reporting.page import render
 from onnx2snn.reporting.pictures import PICTURES, inline
-from onnx2snn.reporting.sampling import NEURONS, POPULATIONS, most_active, spread
+from onnx2snn.reporting.pictures.canvas import labels
+from onnx2snn.reporting.sampling import NEURONS, POPULATIONS, by_activity, spread
 from onnx2snn.reporting.tables import tables
 
 DEMO = Path(str(files("onnx2snn"))) / "demo"
@@ -155,6 +156,18 @@ def test_the_sample_is_the_one_asked_for(whole: Report, artifacts: Path) -> None
         for peak, after, spikes in zip(membrane.peaks, membrane.potentials, membrane.spikes, strict=True):
             assert peak == pytest.approx(after + spikes)
             assert spikes == (peak >= 1)
+
+
+def test_a_large_network_is_followed_by_the_quick_simulator(
+    whole: Report, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnx2snn.reporting.behaviour.MOST_WORK", 0)
+    facts = report(artifacts / "if", data=artifacts / "few.npz", model=MODEL, sample=2)
+    assert facts.sample is not None
+    assert whole.sample is not None
+    assert facts.sample.rasters == whole.sample.rasters
+    assert facts.sample.membranes == ()
+    assert "too large" in page_of(facts)
 
 
 def test_the_page_holds_together(whole: Report) -> None:
@@ -299,7 +312,15 @@ def test_few_populations_and_neurons_of_many() -> None:
     assert spread(names, POPULATIONS) == ["n0", "n10", "n21", "n31", "n42", "n52"]
     assert spread(names[:3], POPULATIONS) == names[:3]
     counts = np.array([[0, 5, -7], [5, 5, 1]])
-    np.testing.assert_array_equal(most_active(counts, 3), [1, 2, 3])
+    np.testing.assert_array_equal(by_activity(counts, 3), [2, 3, 5], "from 7 over 5 to 1")
+    np.testing.assert_array_equal(by_activity(counts, 20), [2, 1, 3, 4, 5, 0], "the silent one last")
+    np.testing.assert_array_equal(by_activity(np.array([0, 0, 2]), 2), [2, 0], "silent ones fill up")
+
+
+def test_labels_keep_what_tells_names_apart() -> None:
+    assert labels(["conv1.act.DequantizeLinear", "conv2.act.DequantizeLinear"]) == ["conv1…", "conv2…"]
+    assert labels(["a.b", "c.b"]) == ["a.b", "c.b"]
+    assert labels(["/a/very/long/name/of/layer/one", "/two"]) == ["…ong/name/of/layer/one", "/two"]
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])

@@ -148,7 +148,7 @@ class Layer(Fact):
 class Raster(Fact):
     """Spikes of some neurons of a population for one sample.
 
-    shown: flat indices of the neurons, those that fire most.  neurons: how many there are.
+    shown: flat indices of the neurons, from the most active to the least active.  neurons: how many there are.
     events: (tick from 0, row in `shown`, net spikes at that tick).
     """
 

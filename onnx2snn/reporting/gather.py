@@ -12,9 +12,10 @@ from onnx2snn.errors import BackendError, MissingExtraError
 from onnx2snn.flow.calibrate import was_calibrated
 from onnx2snn.flow.claim import claim, recorded
 from onnx2snn.flow.curve import earliest
+from onnx2snn.flow.evaluate import Progress
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.simulate import Progress, simulate
 from onnx2snn.flow.simulate import Simulation as Simulated
+from onnx2snn.flow.simulate import simulate
 from onnx2snn.flow.verify import Verification, verify
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
@@ -205,4 +206,7 @@ def _sample(
         missing["sample"] = f"One sample, spike by spike: {NO_DATA}."
         return None
     stage("tracing")
-    return sample_of(wanted.data, wanted.sample, artifact.manifest, graph, numbers)
+    found = sample_of(wanted.data, wanted.sample, artifact.manifest, graph, numbers)
+    if found.rasters and not found.membranes:
+        missing["membranes"] = "Membrane potentials: the network is too large for the reference simulator to run it."
+    return found

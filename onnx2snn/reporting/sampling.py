@@ -10,10 +10,11 @@ import numpy as np
 from onnx2snn.artifact import Manifest
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.errors import DataError
-from onnx2snn.flow.data import read_samples
+from onnx2snn.flow.stream import SampleStream
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Neuron
-from onnx2snn.reference import Run, Trace, trace
+from onnx2snn.reference import Run
+from onnx2snn.reporting.behaviour import Behaviour, behaviour
 from onnx2snn.reporting.facts import Membrane, Raster, Sample
 
 POPULATIONS = 6  #: shown at most, the first and the last among them
@@ -23,40 +24,45 @@ PIXELS = 128  #: of a picture's longer side at most; a larger one is shown in ev
 
 
 def sample_of(data: Path, index: int, manifest: Manifest, graph: Graph, numbers: Mapping[str, int]) -> Sample:
-    """Sample `index` of a data file, run by the reference simulator.  numbers: of the populations, by name."""
-    samples = read_samples(data, manifest.inputs)
-    if not 0 <= index < len(samples.x):
-        raise DataError(f"{data}: a sample from 0 to {len(samples.x) - 1} expected, found {index}")
-    x = samples.x[index : index + 1]
+    """Sample `index` of a data file, run tick by tick (see `behaviour`).  numbers: of the populations, by name."""
+    with SampleStream(data, manifest.inputs) as stream:
+        if not 0 <= index < len(stream):
+            raise DataError(f"{data}: a sample from 0 to {len(stream) - 1} expected, found {index}")
+        x, label = stream.read(index, index + 1), None if stream.y is None else int(stream.y[index])
     schedule = manifest.schedule
     quick = NumpySimulator(graph, schedule.steps, schedule.settle).run(x)
     names = [node.name for node in graph.of(Neuron)]
-    shown = {name: most_active(quick.counts[name][0]) for name in spread(names, POPULATIONS)}
-    found = trace(graph, x, schedule.steps, schedule.settle, shown)
+    shown = {name: by_activity(quick.counts[name][0]) for name in spread(names, POPULATIONS)}
+    found = behaviour(graph, x, schedule, shown, quick.steps)
+    followed = spread([name for name in shown if name in found.membranes], MEMBRANES)
     return Sample(
         index=index,
-        label=None if samples.y is None else int(samples.y[index]),
+        label=label,
         answer=_answer(found.run),
         inject_steps=schedule.steps,
         steps=found.run.steps,
         picture=_picture(x[0]),
         rasters=tuple(_raster(numbers[name], graph, name, shown[name], found) for name in shown),
-        membranes=tuple(_membrane(numbers[name], graph, name, shown[name], found) for name in spread(shown, MEMBRANES)),
+        membranes=tuple(_membrane(numbers[name], graph, name, shown[name], found) for name in followed),
     )
 
 
-def spread(names: list[str] | dict[str, Array], most: int) -> list[str]:
+def spread(names: list[str], most: int) -> list[str]:
     """At most so many of the names, evenly spread, the first and the last among them."""
-    listed = list(names)
-    if len(listed) <= most:
-        return listed
-    return [listed[round(i * (len(listed) - 1) / (most - 1))] for i in range(most)]
+    if len(names) <= most:
+        return names
+    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
 
 
-def most_active(counts: Array, most: int = NEURONS) -> Array:
-    """Flat indices of the neurons with the largest counts, in their own order; of equal ones the first."""
-    order = np.argsort(-np.abs(counts.ravel()), kind="stable")[:most]
-    return np.sort(order)
+def by_activity(counts: Array, most: int = NEURONS) -> Array:
+    """Flat indices of neurons from the largest count to the smallest; of equal ones the first comes first.
+
+    Where more neurons fire than are wanted, they are evenly spread from the most active to the least active one.
+    """
+    activity = np.abs(counts.ravel())
+    order = np.argsort(-activity, kind="stable")
+    firing = max(most, int((activity > 0).sum()))
+    return order[:firing][np.linspace(0, min(firing, len(order)) - 1, min(most, len(order))).round().astype(np.int64)]
 
 
 def _answer(run: Run) -> int | None:
@@ -64,7 +70,7 @@ def _answer(run: Run) -> int | None:
     return int(classes[0][0].argmax()) if classes else None
 
 
-def _raster(number: int, graph: Graph, name: str, shown: Array, found: Trace) -> Raster:
+def _raster(number: int, graph: Graph, name: str, shown: Array, found: Behaviour) -> Raster:
     spikes = found.spikes[name]
     ticks, rows = np.nonzero(spikes)
     return Raster(
@@ -76,7 +82,7 @@ def _raster(number: int, graph: Graph, name: str, shown: Array, found: Trace) ->
     )
 
 
-def _membrane(number: int, graph: Graph, name: str, shown: Array, found: Trace) -> Membrane:
+def _membrane(number: int, graph: Graph, name: str, shown: Array, found: Behaviour) -> Membrane:
     """Of the neuron that sends most spikes, of either sign; of equal ones the first."""
     shape, op = graph.shape(name), graph[name].op
     assert isinstance(op, Neuron)

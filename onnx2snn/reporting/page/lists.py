@@ -24,11 +24,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table of populations; numbers stand to the right."""
+    """A column of a table of populations; kind: a class of the style sheet (numbers stand to the right)."""
 
     head: str
     write: Callable[[Layer], str]
-    number: bool = True
+    kind: str = "number"
 
 
 def at_a_glance(facts: Report) -> list[Card]:
@@ -115,7 +115,7 @@ def work(facts: Report) -> Terms:
 def activity(facts: Report) -> list[Column]:
     """What is known of every population itself."""
     columns = [
-        Column("Neuron", lambda layer: layer.op, number=False),
+        Column("Neuron", lambda layer: layer.op, "word"),
         Column("Neurons", lambda layer: grouped(layer.neurons)),
     ]
     if facts.simulation is not None:
@@ -146,7 +146,7 @@ def comparison(facts: Report) -> list[Column]:
     if any(one.rounding for one in found):
         columns.append(Column("Float32 near-ties", lambda layer: _difference(layer, "rounding")))
     if any(one.causes for one in found):
-        columns.append(Column("Why, in the network", _causes, number=False))
+        columns.append(Column("Why, in the network", _causes, "reason"))
     return columns
 
 
@@ -158,7 +158,8 @@ def raster_caption(facts: Report) -> str:
     populations = "" if shown == there else f"{shown} of {there} populations, evenly spread over the depth. "
     neurons = ""
     if any(len(raster.shown) < raster.neurons for raster in facts.sample.rasters):
-        neurons = f"Of each population the {max(len(r.shown) for r in facts.sample.rasters)} neurons that fire most. "
+        rows = max(len(raster.shown) for raster in facts.sample.rasters)
+        neurons = f"Of each population {rows} neurons that fire, from the most active. "
     return f"{populations}{neurons}A bar is a spike, a cross one taken back."
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from html import escape
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from onnx2snn.reporting.words import clean
@@ -112,6 +113,16 @@ def _saved(drawn: Figure, name: str, **options: Any) -> bytes:
     with style(name):
         drawn.savefig(buffer, **options)
     return buffer.getvalue()
+
+
+def labels(names: Sequence[str], most: int = 22) -> list[str]:
+    """Names short enough to stand beside one another; an end that all share is left off first."""
+    turned = [name[::-1] for name in names]
+    shared = commonprefix(turned)[::-1] if len(names) > 1 else ""  # noqa: RUF071  these are no paths
+    cut = next((i for i, sign in enumerate(shared) if sign in "./_:"), len(shared))
+    if max(map(len, names), default=0) > most and len(shared) - cut > 1:
+        names = [f"{name[: len(name) - len(shared) + cut]}…" for name in names]
+    return [shortened(name, most) for name in names]
 
 
 def shortened(name: str, most: int = 22) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from onnx2snn.reporting.pictures.canvas import FIRST, MUTED, SECOND, figure, shortened
+from onnx2snn.reporting.pictures.canvas import FIRST, MUTED, SECOND, figure, labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,8 @@ def _bars(names: Names, series: Series, unit: str, words: Callable[[float], str]
         for bar in bars:
             bar.set(edgecolor=colour, hatch=hatch, linewidth=0.8 if hatch else 0)
         axes.bar_label(bars, [words(value) for value in values], padding=3, fontsize=10)
-    axes.set_yticks(range(len(names)), [f"{shortened(name)}  {number}" for number, name in names])
+    texts = zip(labels([name for _, name in names]), names, strict=True)
+    axes.set_yticks(range(len(names)), [f"{text}  {number}" for text, (number, _) in texts])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.16)
