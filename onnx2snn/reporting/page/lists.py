@@ -48,7 +48,8 @@ def at_a_glance(facts: Report) -> list[Card]:
         cards.append(Card("Same answer as the model", percent(parity.argmax_agreement), f"run by {parity.executor}"))
     cards.append(Card("Latency", f"{simulation.steps} steps", "until the last spike of any sample"))
     spikes = sum(layer.spikes or 0 for layer in facts.layers if layer.role != "pool")
-    cards.append(Card("Spikes per sample", grouped(spikes), f"{spikes / conversion.neurons:.3g} for each neuron"))
+    each = f"{spikes / conversion.neurons:.3g} for each neuron" if conversion.neurons else ""
+    cards.append(Card("Spikes per sample", grouped(spikes) if spikes < 1e6 else short(spikes), each))
     if simulation.totals is not None:
         macs = f"beside {short(simulation.totals.macs)} MACs of an ANN"
         cards.append(Card("Synaptic operations", short(simulation.totals.operations), f"per sample, {macs}"))
@@ -82,7 +83,7 @@ def latency(facts: Report) -> Terms:
     if simulation is None or not curve:
         return []
     rows = [(f"After step {step}", f"{name} {percent(curve[step - 1])}") for step in sorted({1, len(curve)})]
-    for mark in MARKS:
+    for mark in MARKS if curve[-1] else ():
         step = 1 + max((i for i, share in enumerate(curve, 1) if share < mark * curve[-1]), default=0)
         rows.insert(-1, (f"{100 * mark:g} % of the last", f"at step {step}"))
     early = simulation.early

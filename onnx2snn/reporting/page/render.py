@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from onnx2snn.reporting.facts import Report
 from onnx2snn.reporting.page.lists import about, activity, at_a_glance, comparison, latency, raster_caption, work
 from onnx2snn.reporting.pictures import PICTURES
 from onnx2snn.reporting.words import clean, grouped, joule
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]*(?: [\w.-]*[\w])?)")
 SECTIONS = (
     ("glance", "At a glance"),
     ("conversion", "What was converted"),
@@ -23,6 +29,13 @@ NO_CURVE = "The artifact’s simulator counts spikes in all, not at each timeste
 MARKS = {"exact": "✓", "bounded": "≈", "analog": "~"}
 
 
+def _options(text: str) -> Markup:
+    """The text, its command-line options kept on one line."""
+    from markupsafe import Markup, escape
+
+    return Markup(OPTION.sub(r"<code>\1</code>", str(escape(text))))
+
+
 def render(facts: Report, pictures: Mapping[str, str]) -> str:
     """The page; `pictures` by name, as <svg> elements."""
     from jinja2 import Environment, StrictUndefined
@@ -30,7 +43,7 @@ def render(facts: Report, pictures: Mapping[str, str]) -> str:
 
     room = files(__package__ or "")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"grouped": grouped, "joule": joule}
+    environment.filters |= {"grouped": grouped, "joule": joule, "options": _options}
     template = environment.from_string((room / "report.html.j2").read_text(encoding="utf-8"))
     page = template.render(
         facts=facts,
