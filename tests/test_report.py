@@ -170,6 +170,18 @@ def test_a_large_network_is_followed_by_the_quick_simulator(
     assert "too large" in page_of(facts)
 
 
+@pytest.mark.parametrize("code", ["signed-if", "lif", "store-and-forward", "ladder"])
+def test_every_code(code: str, artifacts: Path, tmp_path: Path) -> None:
+    package.convert(MODEL, code=code).save(tmp_path / "net")
+    facts = report(tmp_path / "net", data=artifacts / "few.npz", model=MODEL)
+    outline(page_of(facts))
+    assert facts.sample is not None
+    assert facts.sample.membranes
+    assert {layer.op for layer in facts.layers} == {code}
+    many = max(abs(spikes) for raster in facts.sample.rasters for _, _, spikes in raster.events)
+    assert many > 1 if code == "ladder" else many == 1
+
+
 def test_the_page_holds_together(whole: Report) -> None:
     page = page_of(whole)
     found = outline(page)

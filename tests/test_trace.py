@@ -12,15 +12,16 @@ from onnx2snn.reference import run, trace
 from onnx2snn.testing import CASES
 from onnx2snn.testing.conformance import lowered, samples
 
-CODES = ("if", "signed-if", "st-bif")
+CODES = ("if", "signed-if", "lif", "st-bif", "store-and-forward", "ladder")
+EXACT = CODES[3:]
 
 
 @pytest.mark.parametrize("arithmetic", ["integer", "float"])
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("case", CASES)
 def test_a_trace_adds_up_to_the_run(case: str, code: str, arithmetic: str) -> None:
-    if code != "st-bif" and case in ("signed-counts", "quantised-output"):
-        pytest.skip("counts below zero take code st-bif")
+    if code not in EXACT and case in ("signed-counts", "quantised-output"):
+        pytest.skip("counts below zero take an exact code")
     network = lowered(case, load_backend("numpy"), code, arithmetic)
     x, schedule = samples(network)[:1], network.schedule
     expected = run(network.graph, x, schedule.steps, schedule.settle)
@@ -31,6 +32,10 @@ def test_a_trace_adds_up_to_the_run(case: str, code: str, arithmetic: str) -> No
         shape = (expected.steps, *network.graph.shape(name))
         assert found.spikes[name].shape == found.membranes[name].shape == shape
         np.testing.assert_array_equal(found.spikes[name].sum(axis=0), expected.counts[name][0])
+        op = network.graph[name].op
+        assert isinstance(op, Neuron)
+        fallen = found.peaks[name] - found.membranes[name]
+        np.testing.assert_allclose(fallen, op.theta * found.spikes[name], rtol=1e-9, atol=1e-9)
         assert np.abs(found.spikes[name]).sum() == expected.spikes[name]
     for ours, theirs in zip(found.run.outputs, expected.outputs, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -17,23 +17,28 @@ FIRE: Table[Callable[..., Array]] = Table("the reference neurons")
 
 @dataclass
 class State:
-    """Membrane potential v, net count n and number of spikes of either sign, all (batch, *features); ticks so far."""
+    """Membrane potential v, net count n and number of spikes of either sign, all (batch, *features); ticks so far.
+
+    peak: v as it was before firing in the last tick.
+    """
 
     v: Array
     n: Array
     spikes: Array
+    peak: Array
     tick: int = 0
 
 
 def start(op: Neuron, shape: tuple[int, ...]) -> State:
     """The state before the first step for a batch of `shape`."""
     v = np.broadcast_to(exact(op.v0), shape).copy()
-    return State(v, np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+    return State(v, np.zeros(shape, np.int64), np.zeros(shape, np.int64), v)
 
 
 def step(op: Neuron, state: State, current: Array) -> Array:
     """Integrates `current` (shift and bias included), fires, resets; returns value * spike."""
     state.v = (leak(op, state.v) if isinstance(op, LIF) else state.v) + current
+    state.peak = state.v
     spike = FIRE[type(op)](op, state)
     if isinstance(op, LIF) and op.reset == "zero":
         state.v = np.where(spike > 0, np.zeros_like(state.v), state.v)

@@ -18,11 +18,12 @@ MOST_WORK = 40e9  #: multiplications that the reference, slow and clear, is aske
 
 @dataclass(frozen=True)
 class Behaviour:
-    """run: of the whole network.  spikes, membranes: (ticks, neurons) by population; no membranes: not known."""
+    """run: of the whole network.  spikes, membranes, peaks: (ticks, neurons) by population; no membranes: not known."""
 
     run: Run
     spikes: Mapping[str, Array]
     membranes: Mapping[str, Array]
+    peaks: Mapping[str, Array]
 
 
 def behaviour(graph: Graph, x: Array, schedule: Schedule, shown: Mapping[str, Array], steps: int) -> Behaviour:
@@ -30,10 +31,10 @@ def behaviour(graph: Graph, x: Array, schedule: Schedule, shown: Mapping[str, Ar
     work = steps * sum(int(fan.macs.sum()) for fan in fan_out(graph).values())
     if work <= MOST_WORK:
         found = trace(graph, x, schedule.steps, schedule.settle, shown)
-        return Behaviour(found.run, found.spikes, found.membranes)
+        return Behaviour(found.run, found.spikes, found.membranes, found.peaks)
     trains = _Trains(shown)
     run = NumpySimulator(graph, schedule.steps, schedule.settle).run(x, watch=trains)
-    return Behaviour(run, {name: trains.whole(name, run.steps) for name in shown}, {})
+    return Behaviour(run, {name: trains.whole(name, run.steps) for name in shown}, {}, {})
 
 
 @dataclass

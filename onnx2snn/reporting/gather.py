@@ -99,7 +99,7 @@ def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None)
         model=manifest.model.file,
         sha256=manifest.model.sha256,
         populations=len(populations),
-        neurons=sum(prod(graph.shape(node.name)) for node in populations),
+        neurons=sum(prod(graph.shape(node.name)) * units(node.op) for node in populations),
         claim=claim(certificate, was_calibrated(manifest.staircase_passes), tuning is not None),
         exact=certificate.exact,
         breakpoints=certificate.breakpoints,

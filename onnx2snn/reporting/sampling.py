@@ -20,6 +20,7 @@ from onnx2snn.reporting.facts import Membrane, Raster, Sample
 POPULATIONS = 6  #: shown at most, the first and the last among them
 NEURONS = 20  #: shown at most of each population
 MEMBRANES = 3
+ONE_SIGN = ("if", "lif", "ladder")  #: codes that have no threshold for spikes downwards
 PIXELS = 128  #: of a picture's longer side at most; a larger one is shown in every second, third ... pixel
 
 
@@ -97,8 +98,8 @@ def _membrane(number: int, graph: Graph, name: str, shown: Array, found: Behavio
         place=tuple(int(i) for i in np.unravel_index(index, shape)),
         threshold=theta,
         start=v0 / theta,
-        signed=op.code != "if",
-        peaks=tuple((v + spikes).tolist()),
+        signed=op.code not in ONE_SIGN,
+        peaks=tuple((found.peaks[name][:, row] / theta).tolist()),
         potentials=tuple(v.tolist()),
         spikes=tuple(spikes.tolist()),
     )

@@ -161,7 +161,9 @@ def raster_caption(facts: Report) -> str:
     if any(len(raster.shown) < raster.neurons for raster in facts.sample.rasters):
         rows = max(len(raster.shown) for raster in facts.sample.rasters)
         neurons = f"Of each population {rows} neurons that fire, from the most active. "
-    return f"{populations}{neurons}A bar is a spike, a cross one taken back."
+    if any(abs(spikes) > 1 for raster in facts.sample.rasters for _, _, spikes in raster.events):
+        return f"{populations}{neurons}The longer a line, the more spikes at once (dotted: negative ones)."
+    return f"{populations}{neurons}A bar is a spike, a cross a negative one."
 
 
 def _share(part: int, whole: int) -> str:

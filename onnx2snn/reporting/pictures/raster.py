@@ -18,7 +18,10 @@ GAP = float("nan")
 
 
 def draw(report: Report) -> Figure | None:
-    """A panel for each population; spikes upwards are bars, spikes downwards are crosses."""
+    """A panel for each population; spikes upwards are bars, spikes downwards are crosses.
+
+    Where several are sent at once, lines as long as they are many: solid upwards, dotted downwards.
+    """
     sample = report.sample
     if sample is None or not sample.rasters:
         return None
@@ -36,17 +39,23 @@ def draw(report: Report) -> Figure | None:
 
 def _panel(axes: Axes, raster: Raster, wide: float) -> None:
     """wide: half the width of a cross, in timesteps."""
+    most = max((abs(spikes) for _, _, spikes in raster.events), default=1)
     up: tuple[list[float], list[float]] = ([], [])
     down: tuple[list[float], list[float]] = ([], [])
     for tick, row, spikes in raster.events:
-        if spikes > 0:
-            up[0].extend((tick + 1, tick + 1, GAP))
+        at = tick + 1
+        if most > 1:
+            xs, ys = up if spikes > 0 else down
+            xs.extend((at - 0.4, at - 0.4 + 0.8 * abs(spikes) / most, GAP))
+            ys.extend((row, row, GAP))
+        elif spikes > 0:
+            up[0].extend((at, at, GAP))
             up[1].extend((row - 0.4, row + 0.4, GAP))
         else:
-            down[0].extend((tick + 1 - wide, tick + 1 + wide, GAP, tick + 1 - wide, tick + 1 + wide, GAP))
+            down[0].extend((at - wide, at + wide, GAP, at - wide, at + wide, GAP))
             down[1].extend((row - 0.4, row + 0.4, GAP, row + 0.4, row - 0.4, GAP))
     axes.plot(*up, color=FIRST, linewidth=1.6, solid_capstyle="butt")
-    axes.plot(*down, color=SECOND, linewidth=1.3, solid_capstyle="butt")
+    axes.plot(*down, color=SECOND, linewidth=1.3, solid_capstyle="butt", linestyle=":" if most > 1 else "-")
     axes.set_ylim(max(4, len(raster.shown)) - 0.3, -0.7)
     axes.set_yticks([])
     axes.spines["left"].set_color(GRID)
