@@ -81,7 +81,7 @@ def ticks(axes: Axes) -> None:
     """The axis counts timesteps: whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def to_png(drawn: Figure, name: str) -> bytes:
