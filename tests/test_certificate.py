@@ -303,6 +303,41 @@ def test_a_multiplier_in_front_of_a_neuron_is_reckoned_with() -> None:
     assert "multiplier below one" in certify(stairs, network, 7)[name].reason
 
 
+def test_a_faulty_channel_is_listed_with_its_first_breakpoint() -> None:
+    stairs = run_passes(small_chain(), STAIRCASES)
+    network = spiking(stairs, 7)
+    assert not certify(stairs, network, 7)["act1"].faults
+    op = network["act1"].op
+    assert isinstance(op, Neuron)
+    network.replace("act1", replace(op, bias=op.bias + np.array([0, 2 * int(op.theta.max())])))
+    verdict = certify(stairs, network, 7)["act1"]
+    (fault,) = verdict.faults
+    first = int(np.ceil((0.5 * 0.51 + 0.3) / (0.13 * 0.23)))
+    assert (fault.channel, fault.count, fault.expected, fault.ties) == (1, 1, first, 0)
+    assert fault.found < first
+    assert fault.differing == verdict.breakpoints - verdict.proven > 0
+
+
+def test_a_tie_that_goes_the_other_way_is_counted_as_one() -> None:
+    stairs = run_passes(small_chain(), STAIRCASES)
+    first, dense, last = (stairs[name].op for name in ("act1", "fc2", "act2"))
+    assert isinstance(first, Staircase)
+    assert isinstance(dense, Dense)
+    assert isinstance(last, Staircase)
+    stairs.replace("act1", replace(first, scale=np.asarray(0.5)))
+    stairs.replace("fc2", replace(dense, scale=np.array([0.5, 0.5])))
+    stairs.replace("act2", replace(last, scale=np.asarray(1.0), rounding="half-even"))  # 2 units of 4 are a tie
+    network = spiking(stairs, 7)
+    assert certify(stairs, network, 7)["act2"].exactness == "exact"
+    neuron = network["act2"].op
+    assert isinstance(neuron, STBIF)
+    whole = {"theta": np.asarray(4), "v0": np.asarray(2), "bias": np.asarray(0)}
+    network.replace("act2", replace(neuron, shift=0, ties="up", **whole))
+    verdict = certify(stairs, network, 7)["act2"]
+    assert sum(fault.ties for fault in verdict.faults) == verdict.breakpoints - verdict.proven > 0
+    assert "by where a tie goes" in verdict.reason
+
+
 def test_verdicts_in_words() -> None:
     stairs = run_passes(small_chain(), STAIRCASES)
     network = spiking(stairs, 7, code="if")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
 from onnx2snn.analysis.coarser import coarsened, too_fine
+from onnx2snn.analysis.faults import Fault, faults
 from onnx2snn.analysis.follow import Follower, Link
 from onnx2snn.analysis.lattice import TAIL, Lattice, Places, lattices
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
@@ -40,6 +41,7 @@ class Verdict:
     accumulator_bits: width of a signed register that its membrane (or sum) can never overflow; 0 where none is kept.
     tail: whether it stands behind the readout, where nothing spikes.
     counts: least and greatest count of the staircase that a population stands for.
+    faults: the channels whose breakpoints are not the staircase's, but for sums of two branches.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Verdict:
     reason: str = ""
     tail: bool = False
     counts: tuple[int, int] | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,7 @@ class _Judge:
             return replace(found, bound=base.bound, reason=f"{self.steps} steps cannot tell {levels} levels apart")
         return self._judged(found, node, op, stairs, link.constant)
 
-    def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
+    def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, Any]:
         source = self.reference[node.name].inputs[0]
         place = self.places[source]
         assert isinstance(place, Lattice)
@@ -204,11 +207,17 @@ class _Judge:
         few, theta, v0, gain = climb.taken(kinds.first), theta[kinds.first], v0[kinds.first], gain[kinds.first]
         truth = few.breakpoints()
         table = table_breakpoints(theta, v0, gain, few.lo, few.hi, op.ties == "even" and op.exact)
-        agree = proven(truth, table, few.low, few.high).sum(axis=1) @ kinds.counts
-        worst = count_error(truth, table, few.low, few.high)
-        return {"breakpoints": len(kinds.inverse) * (few.hi - few.lo), "proven": int(agree), "bound": worst}
+        agree = proven(truth, table, few.low, few.high)
+        form = wide.unit.shape
+        shape = (1,) * (len(self.network.shape(node.name)) - len(form)) + form
+        return {
+            "breakpoints": len(kinds.inverse) * (few.hi - few.lo),
+            "proven": int(agree.sum(axis=1) @ kinds.counts),
+            "bound": count_error(truth, table, few.low, few.high),
+            "faults": () if agree.all() else faults(few, truth, table, agree, kinds.inverse, shape),
+        }
 
-    def _pair(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, int | str]:
+    def _pair(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, Any]:
         source = self.reference[node.name].inputs[0]
         offset = _offset(self.reference, source)
         places = [self.places[name] for name in link.pair]
@@ -263,7 +272,9 @@ class _Judge:
         reasons = [found.reason] if found.reason else []
         if found.proven < found.breakpoints and not reasons:
             missing = found.breakpoints - found.proven
-            reasons.append(f"{missing} breakpoints differ by up to {found.bound} counts")
+            ties = sum(fault.ties for fault in found.faults)
+            of_these = f", {ties} of them by where a tie goes" if ties else ""
+            reasons.append(f"{missing} breakpoints differ by up to {found.bound} counts{of_these}")
         most = max(stairs.hi - stairs.lo, _span(op, self.ticks))
         bound = most if uneven is None else min(most, uneven.worst + found.bound)
         if uneven is None or uneven.worst:

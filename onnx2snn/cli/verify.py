@@ -11,10 +11,12 @@ from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.causes import Cause
+    from onnx2snn.analysis.certificate import Verdict
     from onnx2snn.flow.diagnose import Diagnosis
     from onnx2snn.flow.verify import Parity, Verification
 
 NAME = "verify"
+MANY = 4  #: channels of a layer that are shown; JSON has them all
 
 
 def command(
@@ -81,6 +83,8 @@ def show(found: Verification) -> None:
         for v in certificate.verdicts
     ]
     print_table("certificate", ("node", "op", "class", "proven", "bound", "bits", "reason"), rows)
+    for verdict in certificate.verdicts:
+        _show_faults(verdict)
     for text in certificate.approximations:
         print(f"approximation: {text}")
     if found.parity is not None:
@@ -89,6 +93,17 @@ def show(found: Verification) -> None:
         _show_diagnosis(found.diagnosis)
     for finding in found.findings:
         print(f"finding: {finding}")
+
+
+def _show_faults(verdict: Verdict) -> None:
+    for fault in verdict.faults[:MANY]:
+        where = "every channel" if fault.channel is None else f"channel {fault.channel}"
+        print(
+            f"  {verdict.name}, {where}: count {fault.count} from accumulator {fault.expected} on expected, from "
+            f"{fault.found} on found; {fault.differing} breakpoints differ, {fault.ties} by a tie"
+        )
+    if len(verdict.faults) > MANY:
+        print(f"  {verdict.name}: {len(verdict.faults) - MANY} more channels; --json has them all")
 
 
 def _show_parity(parity: Parity) -> None:
