@@ -41,6 +41,7 @@ class Verdict:
     accumulator_bits: width of a signed register that its membrane (or sum) can never overflow; 0 where none is kept.
     tail: whether it stands behind the readout, where nothing spikes.
     counts: least and greatest count of the staircase that a population stands for.
+    shift: fractional bits of its thresholds.  threshold_bits: what the largest takes, without a sign.
     faults: the channels whose breakpoints are not the staircase's, but for sums of two branches.
     """
 
@@ -54,6 +55,8 @@ class Verdict:
     reason: str = ""
     tail: bool = False
     counts: tuple[int, int] | None = None
+    shift: int = 0
+    threshold_bits: int = 0
     faults: tuple[Fault, ...] = ()
 
 
@@ -178,7 +181,8 @@ class _Judge:
         base = replace(base, counts=(model.lo, model.hi), bound=bound)
         if not op.integer:
             return replace(base, exactness="analog", reason=REAL)
-        base = replace(base, accumulator_bits=membrane_bits(op, self.ranges[node.inputs[0]], self.ticks))
+        bits = membrane_bits(op, self.ranges[node.inputs[0]], self.ticks)
+        base = replace(base, accumulator_bits=bits, shift=op.shift, threshold_bits=int(op.theta.max()).bit_length())
         if link.analog:
             return replace(base, exactness="analog", reason=link.broken)
         if isinstance(op, LIF):

@@ -29,6 +29,7 @@ class LayerRecord(_Record):
     """One op of the spiking graph and how far it is proven to equal the quantised network's.
 
     counts: least and greatest count of the staircase that a population stands for.
+    shift, threshold_bits: fractional bits of its thresholds, and bits of the largest.
     """
 
     name: str
@@ -42,6 +43,8 @@ class LayerRecord(_Record):
     accumulator_bits: int
     reason: str
     counts: tuple[int, int] | None = None
+    shift: int = 0
+    threshold_bits: int = 0
 
 
 class Manifest(_Record):

@@ -97,6 +97,10 @@ def command(
         bool,
         typer.Option("--drop-requantisation", help="Add signed branches as they are, not quantised: fewer neurons."),
     ] = False,
+    bits: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What numbers may take: weights=8,threshold=17,state=24, or some.", show_default=False),
+    ] = None,
     calibrate_steps: Annotated[
         int,
         typer.Option(help="Steps of a run before each that sets initial membranes (code if).", min=0, metavar="N"),
@@ -117,6 +121,7 @@ def command(
 ) -> None:
     """Convert MODEL to a spiking network and write it as an artifact folder."""
     from onnx2snn.artifact import check_target
+    from onnx2snn.flow.budget import Budget
     from onnx2snn.flow.convert import Calibration, convert, save
     from onnx2snn.plugins import load_backend
 
@@ -148,6 +153,8 @@ def command(
         options.append(f"--most-levels {most_levels}")
     if drop_requantisation:
         options.append("--drop-requantisation")
+    if bits is not None:
+        options.append(f"--bits {bits}")
     if calibrate_steps:
         options.append(f"--calibrate-steps {calibrate_steps}")
     if passes is not None:
@@ -164,6 +171,7 @@ def command(
             drop_requantisation=drop_requantisation,
             decay=decay,
             reset=reset,
+            bits=None if bits is None else Budget.parse(bits),
             calibrate=calibrate,
             calibrate_steps=calibrate_steps,
             calibration=calibration,
@@ -179,6 +187,8 @@ def command(
             file=sys.stderr,
         )
     _report(manifest, chosen.footprint(out), out, as_json)
+    if bits is not None and not as_json:
+        _show_bits(manifest.layers)
 
 
 def _on_chip(backend: str, chip: str | None) -> str:
@@ -264,6 +274,16 @@ def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json:
         print_table(footprint.title, footprint.columns, footprint.rows)
         for sentence in footprint.sentences:
             print(sentence)
+
+
+def _show_bits(layers: Sequence[LayerRecord]) -> None:
+    """What every population takes of a budget, and what that makes of it."""
+    rows = [
+        (layer.name, layer.shift, layer.threshold_bits, layer.accumulator_bits, layer.exactness, layer.bound or "")
+        for layer in layers
+        if layer.breakpoints
+    ]
+    print_table("bits", ("population", "fractional bits", "threshold", "state", "class", "bound"), rows)
 
 
 def _show_inexact(layers: Sequence[LayerRecord]) -> None:

@@ -13,6 +13,7 @@ from onnx2snn.analysis.widths import is_integer
 from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
+from onnx2snn.flow.budget import Budget
 from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.frontends.onnx import read_onnx
@@ -57,6 +58,7 @@ class Options:
     drop_requantisation: signed quantisers of branches that only a sum reads are removed; an approximation.
     decay, reset: of code `lif`: what a membrane keeps from step to step (0.9), and what a spike does to it: "subtract"
     the threshold (default) or back to "zero".
+    bits: what weights, thresholds and membranes may take.
     """
 
     code: str | None = None
@@ -69,6 +71,7 @@ class Options:
     drop_requantisation: bool = False
     decay: float | None = None
     reset: str | None = None
+    bits: Budget | None = None
 
     def __post_init__(self) -> None:
         if self.code is not None and self.code not in CODES:
@@ -169,6 +172,7 @@ class Conversion:
             )
             reference, lost = approximate(self.ann, (*front, *staircases), observer)
         recipe = (*(self._leaky(backend.neurons(code, steps, integer)) if mapping is None else mapping), *start)
+        recipe = recipe if self.options.bits is None else self.options.bits.applied(recipe)
         notes: list[str] = []
 
         def watch(step: object, graph: Graph, reasons: Sequence[str]) -> None:
@@ -266,6 +270,7 @@ def convert(
     drop_requantisation: bool = False,
     decay: float | None = None,
     reset: str | None = None,
+    bits: Budget | None = None,
     calibrate: Samples | Path | None = None,
     calibration: Calibration | None = None,
     command: str = "",
@@ -273,14 +278,14 @@ def convert(
     """Reads an ONNX file and prepares its conversion to a spiking network.
 
     model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation,
-    decay, reset: see `Options`.
+    decay, reset, bits: see `Options`.
     calibrate: samples (N, *input shape), a data file, or a function that gives batches of them anew at every call, to
     quantise real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
     options = Options(
-        code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation, decay, reset
+        code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation, decay, reset, bits
     )
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
@@ -351,6 +356,8 @@ def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, 
             accumulator_bits=v.accumulator_bits,
             reason=v.reason,
             counts=v.counts,
+            shift=v.shift,
+            threshold_bits=v.threshold_bits,
         )
         for v in certificate.verdicts
     )

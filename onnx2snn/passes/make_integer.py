@@ -31,7 +31,9 @@ class MakeInteger(Pass):
     shift: int = 32  #: most fractional bits
     theta: int = 1 << 52  #: largest threshold
     significant_bits: int = 0  #: of a threshold; 0: any number
+    state: int = 0  #: most bits of a membrane; 0: any number
+    weight_bits: int = 0  #: most bits of a weight; 0: any number, and 16 for weights that are rounded here
 
     def change(self, graph: Graph, notes: list[str]) -> Graph:
         limits = Limits(self.shift, self.theta, self.significant_bits)
-        return Builder(graph, notes, self.steps, limits).build()
+        return Builder(graph, notes, self.steps, limits, self.state, self.weight_bits).build()

@@ -46,14 +46,24 @@ class Builder:
     """Rewrites node after node through `RULES`; a rule returns the new node's name and its lattice.
 
     steps: the most spikes of a neuron without upper bound.  limits: what thresholds may be.
+    state, weight_bits: most bits of a membrane and of a weight; 0: any number.
     """
 
-    def __init__(self, graph: Graph, notes: list[str], steps: int, limits: Limits) -> None:
+    def __init__(
+        self, graph: Graph, notes: list[str], steps: int, limits: Limits, state: int = 0, weight_bits: int = 0
+    ) -> None:
         self.old, self.notes, self.steps, self.limits = graph, notes, steps, limits
+        self.state, self.weight_bits = state, weight_bits
         self.tail = tail_nodes(graph)
         self.new = Graph(graph.name)
         self.names: dict[str, str] = {}
         self.places: dict[str, Place] = {}
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether bits are limited, on any grid; a target with a grid of its own checks what it is given itself."""
+        free = Limits()
+        return bool(self.state) or (self.limits != free and self.limits == replace(free, theta=self.limits.theta))
 
     def build(self) -> Graph:
         """The new graph."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from onnx2snn.analysis.lattice import LATTICE, Lattice, shrink, whole_ratios
+from onnx2snn.analysis.registers import width
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node, Shape
 from onnx2snn.ir.ops import (
@@ -50,14 +51,18 @@ def _weighted(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str,
     assert isinstance(place, Lattice)
     (shape,) = builder.shapes(node)
     if op.weight.dtype.kind != "i":
-        op = _rounded(op)
-        builder.notes.append(f"{node}: real weights rounded to {WEIGHT_BITS} bits and a sign")
+        bits = builder.weight_bits - 1 if builder.weight_bits else WEIGHT_BITS
+        op = _rounded(op, bits)
+        builder.notes.append(f"{node}: real weights rounded to {bits} bits and a sign")
     found = LATTICE[type(op)](replace(node, op=op), [place], [shape])
     if not isinstance(found, Lattice):
         op, unit = _spread(op, place, shape)
         builder.notes.append(f"{node}: unequal input scales multiplied into the weights")
         found = LATTICE[type(op)](replace(node, op=op), [replace(place, unit=unit)], [shape])
     assert isinstance(found, Lattice)
+    bits = width(op.weight, op.weight)
+    if builder.weight_bits and bits > builder.weight_bits:
+        raise PassError(f"weights of {builder.weight_bits} bits expected, found {bits}; quantise the model so")
     return builder.put(node, replace(op, scale=None)), found
 
 
@@ -69,11 +74,11 @@ def _real(op: Conv | Dense) -> Conv | Dense:
     return replace(op, weight=op.weight * op.scale.reshape(column), scale=None)
 
 
-def _rounded(op: Conv | Dense) -> Conv | Dense:
+def _rounded(op: Conv | Dense, bits: int) -> Conv | Dense:
     """Real weights as whole ones with a scale a channel."""
     column = (-1,) + (1,) * (op.weight.ndim - 1)
     largest = np.abs(op.weight).reshape(len(op.weight), -1).max(axis=1)
-    scale = np.where(largest > 0, largest, 1.0) / ((1 << WEIGHT_BITS) - 1)
+    scale = np.where(largest > 0, largest, 1.0) / ((1 << bits) - 1)
     return replace(op, weight=np.rint(op.weight / scale.reshape(column)).astype(np.int64), scale=scale)
 
 

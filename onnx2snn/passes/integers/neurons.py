@@ -13,7 +13,9 @@ import numpy as np
 from onnx2snn.analysis.breakpoints import Climb
 from onnx2snn.analysis.lattice import Lattice, enclosing
 from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
-from onnx2snn.analysis.solve import Limits, solve
+from onnx2snn.analysis.registers import membrane_bits
+from onnx2snn.analysis.solve import Limits, Solution, solve
+from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node, Shape
 from onnx2snn.ir.ops import DECAY_BITS, LIF, NEURONS, Affine, Encoder, Neuron
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
@@ -23,6 +25,7 @@ ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
 WIDE = 1 << 50
 #: For two branches with unequal scales: bits of the multipliers and fractional bits of the threshold, tried in turn.
 PAIR_GRIDS = ((4, 4), (8, 8), (12, 12), (16, 16), (20, 20), (24, 12), (24, 24), (28, 16))
+SMALL_GRIDS = ((0, 0), (1, 1), (2, 2), (3, 3))  #: where a membrane holds no more
 PAIR_GRID = (20, 20)  #: where none of them is exact
 FINE_BITS = 12  #: of the threshold of a neuron that leaks, at least
 MOST_BITS = 60  #: of anything that a membrane may hold
@@ -41,6 +44,7 @@ def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, P
         return _analog_neuron(builder, node, op), out
     if isinstance(place, Pair):
         return _pair_neuron(builder, node, op, place), out
+    lattice = place
     climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
     kinds = climb.kinds()
     few = climb.taken(kinds.first)
@@ -48,25 +52,36 @@ def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, P
     def spread(array: Array) -> Array:
         return array[kinds.inverse].reshape(shape)
 
-    found = solve(few, builder.limits, tie_rule=op.exact)
-    multiplied = None if found.solved.all() else _multiplied(builder, node, op, few, spread)
-    if multiplied is not None:
-        return multiplied, out
+    def integers(limits: Limits) -> tuple[Solution, Neuron, int]:
+        found = solve(few, limits, tie_rule=op.exact)
+        neuron = integer_neuron(op, spread(found.theta), spread(found.v0), found.ties_even, found.shift)
+        return found, neuron, membrane_bits(neuron, lattice, builder.steps) - (builder.state or WIDE)
+
+    found, neuron, over = integers(builder.limits)
+    if over > 0 or not found.solved.all():
+        multiplied = _multiplied(builder, node, op, few, place, spread)
+        if multiplied is not None:
+            return multiplied, out
+    while over > 0 and found.shift:
+        found, neuron, over = integers(replace(builder.limits, shift=max(0, found.shift - over)))
+    if over > 0:
+        raise PassError(f"membranes of {builder.state} bits expected, found {builder.state + over} at least")
     if not found.solved.all():
         unsolved = int(kinds.counts[~found.solved].sum())
         builder.notes.append(f"{node}: {unsolved} of {len(kinds.inverse)} channels have no exact threshold")
-    neuron = integer_neuron(op, spread(found.theta), spread(found.v0), found.ties_even, found.shift)
     return builder.put(node, neuron), out
 
 
-def _multiplied(builder: Builder, node: Node, op: Neuron, climb: Climb, spread: Callable[[Array], Array]) -> str | None:
+def _multiplied(
+    builder: Builder, node: Node, op: Neuron, climb: Climb, place: Lattice, spread: Callable[[Array], Array]
+) -> str | None:
     """The neuron behind a whole multiplier for each channel, where that makes threshold and membrane whole numbers.
 
     The trained network's own numbers then, ties and all: for thresholds such as 16/3 of a unit, which no number of
     fractional bits holds. None where a multiplier gets too large, or a target with limits of its own is to hold it.
     spread: what makes one entry for each neuron of one for each kind of channel.
     """
-    if builder.limits != Limits() or (op.ties == "even" and not op.exact):
+    if (builder.limits != Limits() and not builder.budgeted) or (op.ties == "even" and not op.exact):
         return None
     units = [Fraction(float(u)) for u in climb.unit]
     theta = [Fraction(float(s)) / u for s, u in zip(climb.scale, units, strict=True)]
@@ -85,8 +100,11 @@ def _multiplied(builder: Builder, node: Node, op: Neuron, climb: Climb, spread: 
             (v * f for v, f in zip(start, factors, strict=True)),
         )
     )
-    source = builder.new.add(builder.new.fresh(f"{node.name}.scale"), Affine(scale=gain), node.inputs, node.origin)
     neuron = integer_neuron(op, whole, v0, op.ties == "even", 0)
+    scaled = replace(place, low=place.low * gain, high=place.high * gain)
+    if builder.state and membrane_bits(neuron, scaled, builder.steps) > builder.state:
+        return None
+    source = builder.new.add(builder.new.fresh(f"{node.name}.scale"), Affine(scale=gain), node.inputs, node.origin)
     return builder.new.add(node.name, neuron, [source], node.origin)
 
 
@@ -136,13 +154,39 @@ def _pair_neuron(builder: Builder, node: Node, op: Neuron, pair: Pair) -> str:
     units = np.broadcast_shapes(*(a.shape for a in (op.bias, op.theta, *(place.unit for place in pair.places))))
     pair = replace(pair, places=(_narrowed(pair.places[0], units), _narrowed(pair.places[1], units)))
     climb = _pair_climb(op, *_by_reach(pair, pair.places), builder.steps)
-    bits, shift = next((grid for grid in PAIR_GRIDS if _pair_exact(builder, op, pair, climb, *grid)), PAIR_GRID)
-    place, source = add_scaled(builder, pair, bits)
+    grids = [grid for grid in (*SMALL_GRIDS, *PAIR_GRIDS) if _pair_fits(builder, op, pair, *grid)]
+    if not grids:
+        most = f"membranes of {builder.state or 'any'} bits and thresholds up to {builder.limits.theta}"
+        raise PassError(f"{most} expected; its sum of two branches with unequal scales needs more bits")
+    rounded = max((grid for grid in grids if grid <= PAIR_GRID), default=grids[0])
+    exact = (grid for grid in grids if grid in PAIR_GRIDS and _pair_exact(builder, op, pair, climb, *grid))
+    bits, shift = next(exact, rounded)
+    _, source = add_scaled(builder, pair, bits)
+    neuron, _ = _on_grid(builder, op, pair, bits, shift)
+    return builder.new.add(node.name, neuron, [source], node.origin)
+
+
+def _on_grid(builder: Builder, op: Neuron, pair: Pair, bits: int, shift: int) -> tuple[Neuron, Lattice]:
+    """The neuron behind two branches on a grid, and what it reads."""
+    one, other = multipliers(pair, bits)
+    first, second = pair.places
+    low, high = first.low * one + second.low * other, first.high * one + second.high * other
+    place = Lattice(first.unit / one, np.asarray(low), np.asarray(high), pair.node.name)
     whole, form = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
     theta, v0 = _rounded_pair(whole, shift)
     even = op.ties == "even" and op.exact
-    neuron = integer_neuron(op, theta.reshape(form), v0.reshape(form), even, shift)
-    return builder.new.add(node.name, neuron, [source], node.origin)
+    return integer_neuron(op, np.maximum(theta, 1).reshape(form), v0.reshape(form), even, shift), place
+
+
+def _pair_fits(builder: Builder, op: Neuron, pair: Pair, bits: int, shift: int) -> bool:
+    """Whether a grid keeps to a budget; without one the small grids are not tried."""
+    if not builder.budgeted:
+        return (bits, shift) in PAIR_GRIDS
+    if sum(_largest(p, m) for p, m in zip(pair.places, multipliers(pair, bits), strict=True)) << shift >> MOST_BITS:
+        return False
+    neuron, place = _on_grid(builder, op, pair, bits, shift)
+    fits = bool(neuron.theta.max() <= builder.limits.theta)
+    return fits and membrane_bits(neuron, place, builder.steps) <= (builder.state or WIDE)
 
 
 def _narrowed(place: Lattice, shape: Shape) -> Lattice:
