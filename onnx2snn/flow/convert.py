@@ -10,12 +10,13 @@ from typing import Literal
 
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.widths import is_integer
-from onnx2snn.artifact import LayerRecord, Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
+from onnx2snn.artifact import Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UnknownNameError, UsageError
 from onnx2snn.flow.budget import Budget
 from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.data import check_samples, read_samples
+from onnx2snn.flow.layer_records import layer_records
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph, save_graph
 from onnx2snn.ir.ops import LIF, Conv, Dense, Neuron, Reset, Staircase
@@ -338,28 +339,6 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         notes=network.notes,
         command=network.command,
         files={},
-    )
-
-
-def layer_records(graph: Graph, certificate: Certificate) -> tuple[LayerRecord, ...]:
-    """The certificate as records of the manifest."""
-    return tuple(
-        LayerRecord(
-            name=v.name,
-            op=v.op,
-            onnx_node=graph[v.name].origin.node,
-            shape=graph.shape(v.name),
-            exactness=v.exactness,
-            breakpoints=v.breakpoints,
-            proven=v.proven,
-            bound=v.bound,
-            accumulator_bits=v.accumulator_bits,
-            reason=v.reason,
-            counts=v.counts,
-            shift=v.shift,
-            threshold_bits=v.threshold_bits,
-        )
-        for v in certificate.verdicts
     )
 
 

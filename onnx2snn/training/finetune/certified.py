@@ -39,6 +39,8 @@ def certificate_of(manifest: Manifest, before: Graph, after: Graph, tuning: Fine
             reason=layer.reason,
             tail=layer.name in tail,
             counts=layer.counts,
+            shift=layer.shift,
+            threshold_bits=layer.threshold_bits,
         )
         for layer in manifest.layers
     ]
