@@ -174,7 +174,9 @@ def test_a_large_network_is_followed_by_the_quick_simulator(
 def test_every_code(code: str, artifacts: Path, tmp_path: Path) -> None:
     package.convert(MODEL, code=code).save(tmp_path / "net")
     facts = report(tmp_path / "net", data=artifacts / "few.npz", model=MODEL)
-    outline(page_of(facts))
+    page = page_of(facts)
+    outline(page)
+    assert ("The answer takes one timestep." in page) == (code == "ladder")
     assert facts.sample is not None
     assert facts.sample.membranes
     assert {layer.op for layer in facts.layers} == {code}

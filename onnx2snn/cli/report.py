@@ -89,7 +89,7 @@ def show(found: Report) -> None:
     if simulation is not None:
         print(f"{simulation.samples} samples, {simulation.steps} steps, accuracy {percent(simulation.accuracy)}")
         curve, name = shares(found)
-        if curve:
+        if len(curve) > 1:
             print(f"{name} after step 1 to {len(curve)}: {sparkline(curve)}")
     if parity is not None:
         print(

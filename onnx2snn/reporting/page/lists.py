@@ -76,6 +76,13 @@ def about(facts: Report) -> Terms:
     return rows
 
 
+def no_curve(facts: Report) -> str:
+    """Why there is no accuracy over time although there was a run."""
+    if facts.simulation is None or facts.simulation.totals is None:
+        return "The artifact’s simulator counts spikes in all, not at each timestep; convert with --backend numpy for this."
+    return "The answer takes one timestep." if shares(facts)[0] else "The output is not one of several classes."
+
+
 def latency(facts: Report) -> Terms:
     """How soon the answers are there."""
     simulation = facts.simulation
@@ -87,7 +94,7 @@ def latency(facts: Report) -> Terms:
         step = 1 + max((i for i, share in enumerate(curve, 1) if share < mark * curve[-1]), default=0)
         rows.insert(-1, (f"{100 * mark:g} % of the last", f"at step {step}"))
     early = simulation.early
-    if early is not None:
+    if early is not None and early.steps < simulation.steps:
         what = f"accuracy {percent(early.accuracy)}" if early.accuracy is not None else percent(early.agreement)
         rows.append(
             ("Early exit", f"at {simulation.exit_rule} {early.threshold:g}: {early.steps:.2f} steps on average, {what}")

@@ -8,7 +8,16 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from onnx2snn.reporting.facts import Report
-from onnx2snn.reporting.page.lists import about, activity, at_a_glance, comparison, latency, raster_caption, work
+from onnx2snn.reporting.page.lists import (
+    about,
+    activity,
+    at_a_glance,
+    comparison,
+    latency,
+    no_curve,
+    raster_caption,
+    work,
+)
 from onnx2snn.reporting.pictures import PICTURES
 from onnx2snn.reporting.words import clean, grouped, joule
 
@@ -25,7 +34,6 @@ SECTIONS = (
     ("energy", "Operations and energy"),
     ("sample", "One sample"),
 )
-NO_CURVE = "The artifact’s simulator counts spikes in all, not at each timestep; convert with --backend numpy for this."
 MARKS = {"exact": "✓", "bounded": "≈", "analog": "~"}
 
 
@@ -56,7 +64,7 @@ def render(facts: Report, pictures: Mapping[str, str]) -> str:
         about=about(facts),
         latency=latency(facts),
         work=work(facts),
-        no_curve=NO_CURVE,
+        no_curve=no_curve(facts),
         advice=[layer.difference.advice for layer in facts.layers if layer.difference and layer.difference.advice],
         bounded=any(op.exactness == "bounded" for op in facts.certificate),
         activity=activity(facts),

@@ -15,9 +15,9 @@ TITLE = "Answers at every timestep"
 
 
 def draw(report: Report) -> Figure | None:
-    """Accuracy where there are labels, else agreement with the last step; dashed: the model."""
+    """Accuracy where there are labels, else agreement with the last step; dashed: the model. None for one step."""
     curve, name = shares(report)
-    if not curve or report.simulation is None:
+    if len(curve) < 2 or report.simulation is None:
         return None
     drawn, (axes,) = figure(2.9)
     inject, end = report.simulation.inject_steps, len(curve)
