@@ -79,7 +79,7 @@ def about(facts: Report) -> Terms:
 def no_curve(facts: Report) -> str:
     """Why there is no accuracy over time although there was a run."""
     if facts.simulation is None or facts.simulation.totals is None:
-        return "The artifact’s simulator counts spikes in all, not at each timestep; convert with --backend numpy for this."
+        return "The artifact’s simulator does not count at each timestep; convert with --backend numpy for this."
     return "The answer takes one timestep." if shares(facts)[0] else "The output is not one of several classes."
 
 
