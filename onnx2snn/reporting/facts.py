@@ -29,6 +29,8 @@ class Op(Fact):
     bound: int
     accumulator_bits: int
     reason: str
+    shift: int = 0
+    threshold_bits: int = 0
 
 
 class Conversion(Fact):

@@ -112,7 +112,7 @@ def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None)
 
 def _certificate(manifest: Manifest, graph: Graph, verified: Verification | None) -> tuple[Op, ...]:
     if verified is None:
-        return tuple(Op(**layer.model_dump(exclude={"counts"})) for layer in manifest.layers)
+        return tuple(Op(**layer.model_dump(include=set(Op.model_fields))) for layer in manifest.layers)
     kept = set(Op.model_fields) - {"onnx_node", "shape"}
     return tuple(
         Op(
