@@ -75,7 +75,8 @@ def main() -> None:
     for bits in args.bits:
         run = args.runs / f"{bits}-bit"
         network, record = load_run(run)
-        data = load(record.data, default_data(ROOT), split=run / "split.json", size=record.size, test=record.test_data)
+        test = None if record.test_data is None else Path(record.test_data)
+        data = load(record.data, default_data(ROOT), split=run / "split.json", size=record.size, test=test)
         samples, model = run / "codes.npz", run / "model.onnx"
         write_samples(samples, data.test, args.images)
         export_onnx(network, record.shape, model, samples=data.test[0][0][None].numpy())

@@ -90,9 +90,8 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="+", default=[3, 2])
     args = parser.parse_args()
     _, record = load_run(args.runs / f"{args.bits[0]}-bit")
-    data = load(
-        record.data, default_data(ROOT), split=args.runs / "split.json", size=record.size, test=record.test_data
-    )
+    test = None if record.test_data is None else Path(record.test_data)
+    data = load(record.data, default_data(ROOT), split=args.runs / "split.json", size=record.size, test=test)
     samples = args.runs / "test.npz"
     tuning = args.runs / "tuning.npz" if args.tuned_on else None
     write_samples(samples, data.test, args.images)
