@@ -58,6 +58,7 @@ class Backend(ABC):
     calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run
     rules: ClassVar[tuple[DesignRule, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()  #: packages without which it cannot convert
+    extra: ClassVar[str] = ""  #: the extra of onnx2snn that brings them, where it is not called like the backend
 
     def __str__(self) -> str:
         return with_options(self.name, self)

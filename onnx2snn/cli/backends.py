@@ -36,7 +36,7 @@ def _described(name: str, package: str, version: str) -> dict[str, Any]:
     except Onnx2SnnError as error:
         return {**entry, "summary": f"unusable: {error}", "usable": False}
     missing = [needed for needed in backend.needs if find_spec(needed) is None]
-    install = f'"onnx2snn[{name}]"' if package == "onnx2snn" else " ".join(missing)
+    install = f'"onnx2snn[{backend.extra or name}]"' if package == "onnx2snn" else " ".join(missing)
     summary = f"unusable: needs {', '.join(missing)}: pip install {install}" if missing else backend.summary
     known = {"codes": list(backend.codes), "arithmetic": list(backend.arithmetic)}
     return {**entry, **known, "summary": summary, "usable": not missing}

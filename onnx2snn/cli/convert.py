@@ -29,7 +29,7 @@ MANY = 3  #: ops that are named of those with one reason; the manifest has them 
 def command(
     model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The artifact folder to make.", show_default=False)],
-    backend: Annotated[str, typer.Option(help="numpy, torch, loihi, tianjic, nir, or a plugin's.")] = "numpy",
+    backend: Annotated[str, typer.Option(help="numpy, torch, loihi, netx, tianjic, nir, or a plugin's.")] = "numpy",
     chip: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -37,6 +37,9 @@ def command(
             show_default=False,
         ),
     ] = None,
+    approximate: Annotated[
+        bool, typer.Option("--approximate", help="Write what the format cannot say exactly as well (netx).")
+    ] = False,
     code: Annotated[
         Optional[str],  # noqa: UP045  typer reads the annotation
         typer.Option(
@@ -138,7 +141,7 @@ def command(
     if calibration.needs_samples and calibrate is None:
         words = "--levels, --calibrate-method, --percentile, --per-channel, --correct and --quantise-input"
         raise UsageError(f"{words} go with --calibrate DATA.npz")
-    chosen = load_backend(_on_chip(backend, chip))
+    chosen = load_backend(_with_options(backend, chip, approximate))
     given = {"chip": chip, "code": code, "steps": steps, "settle": settle, "decay": decay, "reset": reset}
     options = [
         f"--backend {backend}",
@@ -155,6 +158,8 @@ def command(
         options.append("--drop-requantisation")
     if bits is not None:
         options.append(f"--bits {bits}")
+    if approximate:
+        options.append("--approximate")
     if calibrate_steps:
         options.append(f"--calibrate-steps {calibrate_steps}")
     if passes is not None:
@@ -191,13 +196,16 @@ def command(
         _show_bits(manifest.layers)
 
 
-def _on_chip(backend: str, chip: str | None) -> str:
-    """The text of a backend with one option more."""
-    if chip is None:
+def _with_options(backend: str, chip: str | None, approximate: bool) -> str:
+    """The text of a backend with the options that are given apart."""
+    options = [*([] if chip is None else [f"chip={json.dumps(chip)}"]), *(["approximate=true"] if approximate else [])]
+    if not options:
         return backend
     if "{" in backend:
-        raise UsageError(f"--chip: the chip among the other options expected, found {backend} with --chip {chip}")
-    return f"{backend}{{chip={json.dumps(chip)}}}"
+        raise UsageError(
+            f"--backend: all of its options in one place expected, found {backend} and {', '.join(options)}"
+        )
+    return f"{backend}{{{', '.join(options)}}}"
 
 
 def _settle(text: str | None) -> Settle | None:
