@@ -5,7 +5,7 @@
 writes benchmarks/results/partition.json. Only shapes matter, so that no weights are made. Pools are strides of the
 convolution before them, as in `onnx2snn.training.zoo`; the first convolution runs on the host. `vgg16 half` has half
 the channels everywhere. ResNet-18's branches join in a population that both synapses reach; its tables are refused,
-its placement is not. Time is that of placing alone, peak memory that of a process of its own above its imports.
+its placement is not. Time is processor time of placing alone, peak memory that of a process of its own above its imports.
 """
 
 from __future__ import annotations
@@ -111,14 +111,14 @@ def measure(network: str, chip: str) -> dict[str, Any]:
         "neurons": sum(block.size for block in blocks),
         "layers": len(blocks),
     }
-    before, start = resident(), time.perf_counter()
+    before, start = resident(), time.process_time()
     try:
         record = record_of(partition(blocks, CHIPS[chip]))
     except BackendError as error:
         facts["refused"] = str(error)
     else:
         facts |= {"cores": record.cores, "chips": record.chips, "binding": record.binding}
-    return {**facts, "seconds": round(time.perf_counter() - start, 2), "peak_mib": round(resident() - before, 1)}
+    return {**facts, "seconds": round(time.process_time() - start, 2), "peak_mib": round(resident() - before, 1)}
 
 
 def resident() -> float:

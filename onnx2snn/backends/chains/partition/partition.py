@@ -16,6 +16,7 @@ import numpy as np
 
 from onnx2snn.backends.chains.partition.blocks import Block, check_blocks
 from onnx2snn.backends.chains.partition.profile import Load, Profile
+from onnx2snn.backends.chains.partition.refusal import reason
 from onnx2snn.backends.chains.partition.search import Search
 from onnx2snn.backends.chains.partition.tiling import Tiling, arriving, fan_out
 from onnx2snn.errors import BackendError
@@ -89,7 +90,8 @@ def _placed(block: Block, readers: Sequence[_Tail], sources: Sequence[Block], st
     search = Search(block, profile, far, sources)
     tiling = search.best()
     if tiling is None:
-        raise BackendError(_reason(search, readers))
+        behind = [f"{tail.block.label} behind it lies on {tail.tiling.cores} cores" for tail in readers]
+        raise BackendError(reason(search, behind))
     return _Tail(block, tiling, start, far)
 
 
@@ -102,15 +104,6 @@ def _entries(block: Block, readers: Sequence[_Tail], weights: Sequence[int]) -> 
 
 def _chip(core_from_end: int, profile: Profile) -> int:
     return core_from_end // profile.cores
-
-
-def _reason(search: Search, readers: Sequence[_Tail]) -> str:
-    found = [
-        f"a single neuron needs {need} {resource.name}, a core has {resource.limit}; {resource.advice}"
-        for resource, need in search.misfits()
-    ]
-    behind = "".join(f"; {tail.block.label} behind it lies on {tail.tiling.cores} cores" for tail in readers)
-    return f"{search.block.label} fits no core of {search.profile.name}: {'; '.join(found)}{behind}"
 
 
 def _counted(tail: _Tail, cores: int, profile: Profile) -> Placed:
