@@ -3,9 +3,9 @@
     python benchmarks/partition.py
 
 writes benchmarks/results/partition.json. Only shapes matter, so that no weights are made. Pools are strides of the
-convolution before them, as in `onnx2snn.training.zoo`; the first convolution runs on the host. `vgg16 half` has half
-the channels everywhere. ResNet-18's branches join in a population that both synapses reach; its tables are refused,
-its placement is not. Time is processor time of placing alone, peak memory that of a process of its own above its imports.
+convolution before them, as in `onnx2snn.training.zoo`; the first convolution runs on the host. `half` has half the
+channels everywhere. ResNet-18's branches join in a population that both synapses reach; its tables are refused, its
+placement is not. Time is processor time of placing alone, peak memory that of a process of its own above its imports.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Network:
         name = f"conv{len(self.blocks)}"
         projections = [convolution(source, name, out, kernel, stride)]
         if skip is not None:
-            step = skip.shape[1] // projections[0].geometry.makes[1]
-            projections.append(convolution(skip, f"{name}.skip", out, 1, step))
+            made = projections[0].geometry.makes
+            same = skip.shape == made  # then every neuron reaches its own successor only
+            projections.append(convolution(skip, f"{name}.skip", out, 1, skip.shape[1] // made[1], out if same else 1))
         return self._add(Block(name, name, projections[0].geometry.makes, tuple(projections), **self.soft))
 
     def dense(self, source: Block, out: int, last: bool = False) -> Block:
@@ -57,7 +58,7 @@ class Network:
         return block
 
 
-def convolution(source: Block, label: str, out: int, kernel: int, stride: int) -> Projection:
+def convolution(source: Block, label: str, out: int, kernel: int, stride: int, groups: int = 1) -> Projection:
     """Its synapse, padded so that stride 1 keeps the size."""
     size = tuple((n - 1) // stride + 1 for n in source.shape[1:])
     geometry = Geometry(
@@ -68,6 +69,7 @@ def convolution(source: Block, label: str, out: int, kernel: int, stride: int) -
         strides=(stride, stride),
         pads=(kernel // 2,) * 4,
         dilations=(1, 1),
+        groups=groups,
     )
     return Projection(source.name, label, geometry, (kernel, kernel))
 
@@ -84,10 +86,10 @@ def vgg16(chip: str, width: float = 1) -> list[Block]:
     return net.blocks
 
 
-def resnet18(chip: str) -> list[Block]:
-    net = Network(chip, (64, 32, 32))
+def resnet18(chip: str, width: float = 1) -> list[Block]:
+    net = Network(chip, (int(64 * width), 32, 32))
     last = net.blocks[0]
-    for stage, channels in enumerate((64, 128, 256, 512)):
+    for stage, channels in enumerate(int(n * width) for n in (64, 128, 256, 512)):
         for index in range(2):
             inner = net.conv(last, channels, stride=2 if stage and not index else 1)
             last = net.conv(inner, channels, skip=last)
@@ -99,7 +101,11 @@ def half_vgg16(chip: str) -> list[Block]:
     return vgg16(chip, 0.5)
 
 
-NETWORKS = {"vgg16": vgg16, "vgg16 half": half_vgg16, "resnet18": resnet18}
+def half_resnet18(chip: str) -> list[Block]:
+    return resnet18(chip, 0.5)
+
+
+NETWORKS = {"vgg16": vgg16, "vgg16 half": half_vgg16, "resnet18": resnet18, "resnet18 half": half_resnet18}
 
 
 def measure(network: str, chip: str) -> dict[str, Any]:
