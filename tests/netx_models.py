@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from chain_models import step
 from models import ModelBuilder
 
 
-def _conv(m: ModelBuilder, x: str, inside: int, out: int, **attributes: object) -> str:
+def _conv(m: ModelBuilder, x: str, inside: int, out: int, **attributes: Any) -> str:
     weight = m.weights((out, inside, 3, 3), per_channel=False)
     return m.node("Conv", x, weight, m.constant(m.rng.normal(0.1, 0.1, out)), **attributes)
 

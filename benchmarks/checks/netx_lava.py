@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,10 @@ SAMPLES = 24
 def make(folder: Path) -> None:
     """Artifacts of one step and of several, and the spikes and sums that the emulator finds."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-    from netx_models import NETX_MODELS
-
     from onnx2snn.backends.loihi.netx import NetxBackend, NetxEmulator
     from onnx2snn.flow.convert import convert
 
-    for name, model in NETX_MODELS.items():
+    for name, model in import_module("netx_models").NETX_MODELS.items():
         for steps in (1, 15):
             place = folder / f"{name}-{steps}"
             place.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ The work grows with the boxes tried and the neurons, not with the synapses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from onnx2snn.backends.chains.partition.search import Search
 from onnx2snn.backends.chains.partition.tiling import Tiling, arriving, fan_out
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Array
+
+PRICES = (1.0, 2.0, 4.0, 8.0)  #: of destinations, tried one after the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,38 +68,58 @@ class _Tail:
 
 
 def partition(blocks: Sequence[Block], profile: Profile) -> Partition:
-    """Places all blocks, given in topological order; raises `BackendError` where one cannot be placed."""
+    """Places all blocks, given in topological order; raises `BackendError` where one cannot be placed.
+
+    How dear destinations are shows only when the blocks before are cut, which have sources themselves: a few prices
+    are tried, and the first that takes the fewest cores is kept.
+    """
     check_blocks(blocks)
+    found: list[tuple[int, dict[str, _Tail]]] = []
+    refused: list[BackendError] = []
+    for price in PRICES if profile.output is not None else PRICES[:1]:
+        try:
+            found.append(_at(price, blocks, profile))
+        except BackendError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    cores, tails = min(found, key=lambda placing: placing[0])
+    return Partition(profile, tuple(_counted(tails[block.name], cores, profile) for block in blocks))
+
+
+def _at(price: float, blocks: Sequence[Block], profile: Profile) -> tuple[int, dict[str, _Tail]]:
+    """All blocks placed, with the number of cores that they take."""
     named = {block.name: block for block in blocks}
     tails: dict[str, _Tail] = {}
     used = 0
     for block in reversed(blocks):
         readers = [tail for tail in tails.values() if any(p.source == block.name for p in tail.block.projections)]
-        tail = _placed(block, readers, [named[p.source] for p in block.projections], used, profile)
-        tails[block.name] = tail
-        used += tail.tiling.cores
-    return Partition(profile, tuple(_counted(tails[block.name], used, profile) for block in blocks))
+        search = Search(
+            block, profile, _entries(block, readers, 1), [named[p.source] for p in block.projections], price
+        )
+        tails[block.name] = _placed(search, readers, used)
+        used += tails[block.name].tiling.cores
+    return used, tails
 
 
-def _placed(block: Block, readers: Sequence[_Tail], sources: Sequence[Block], start: int, profile: Profile) -> _Tail:
-    near = _entries(block, readers, [1] * len(readers))
-    tiling = Search(block, profile, near, sources).best()
+def _placed(search: Search, readers: Sequence[_Tail], start: int) -> _Tail:
+    block, profile = search.block, search.profile
+    tiling = search.best()
     if tiling is not None:
         apart = [_chip(start + tiling.cores - 1, profile) != _chip(tail.start, profile) for tail in readers]
         if profile.remote == 1 or not any(apart):
-            return _Tail(block, tiling, start, near)
-    far = _entries(block, readers, [profile.remote] * len(readers))
-    search = Search(block, profile, far, sources)
+            return _Tail(block, tiling, start, search.entries)
+    search = replace(search, entries=_entries(block, readers, profile.remote))
     tiling = search.best()
     if tiling is None:
         behind = [f"{tail.block.label} behind it lies on {tail.tiling.cores} cores" for tail in readers]
         raise BackendError(reason(search, behind))
-    return _Tail(block, tiling, start, far)
+    return _Tail(block, tiling, start, search.entries)
 
 
-def _entries(block: Block, readers: Sequence[_Tail], weights: Sequence[int]) -> Array:
+def _entries(block: Block, readers: Sequence[_Tail], weight: int) -> Array:
     found = np.zeros(block.size, np.int64)
-    for tail, weight in zip(readers, weights, strict=True):
+    for tail in readers:
         found += fan_out(tail.tiling, tail.block, block.name, weight)
     return found
 

@@ -22,19 +22,20 @@ class Search:
     """Tries boxes for a block on a chip.
 
     entries: to how many cores each neuron sends, int64 (neurons,).  sources: the blocks that feed it, one a
-    projection.
+    projection.  price: by how much destinations count against cores of the block itself.
     """
 
     block: Block
     profile: Profile
     entries: Array
     sources: Sequence[Block]
+    price: float = 1.0
 
     def best(self) -> Tiling | None:
         """The cheapest tiling, the first of equals; None where not even single neurons fit.
 
-        Its cost is its cores and those that its sources need more because each of their neurons has so many
-        destinations.
+        Its cost is its cores and, times the price, those that its sources need more because each of their neurons has
+        so many destinations.
         """
         best, least = None, (float("inf"), 0, 0)
         most = self.profile.most_neurons(self.block)
@@ -59,7 +60,7 @@ class Search:
             destinations += total * source.spikers
             if limit is not None:
                 held = -(-source.size // self.profile.most_neurons(source))
-                cores += max(0.0, total * source.spikers / limit - held)
+                cores += max(0.0, self.price * (total * source.spikers / limit - held))
         return cores, tiling.parts, destinations
 
     def fits(self, tiling: Tiling) -> bool:

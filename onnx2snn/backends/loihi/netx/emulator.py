@@ -111,13 +111,13 @@ class NetxEmulator:
 
     def _streamed(self, spikes: Array) -> tuple[list[Array], Array]:
         """The same with one sample at a time, no rest between them."""
-        sent = spikes[0]
+        sent = sums = spikes[0]
         counts: list[Array] = []
         for layer in self.layers:
             rows = [(layer.tick(sample[None])[0], layer.u[0] >> chip.GAIN_BITS) for sample in sent]
-            sent = np.stack([spike for spike, _ in rows])
+            sent, sums = (np.stack(column) for column in zip(*rows, strict=True))
             counts.append(sent.astype(np.int64))
-        return counts[:-1], np.stack([u for _, u in rows])
+        return counts[:-1], sums
 
 
 def layers_of(datasets: Datasets) -> list[LifLayer]:

@@ -51,29 +51,29 @@ def _layer(layer: Layer, steps: int) -> Datasets:
         "type": _word(geometry.kind),
         "shape": np.array(layer.shape),
         "weight": weight,
-        "neuron/type": np.bytes_("CUBA"),
-        "neuron/iDecay": np.int32(chip.DECAY_UNIT),
-        "neuron/vDecay": np.int32(FORGETFUL if steps == 1 else 0),
-        "neuron/vThMant": np.int32(threshold),
-        "neuron/refDelay": np.int32(1),
-        "neuron/gradedSpike": np.bool_(False),
+        "neuron/type": np.array(b"CUBA"),
+        "neuron/iDecay": np.array(chip.DECAY_UNIT, np.int32),
+        "neuron/vDecay": np.array(FORGETFUL if steps == 1 else 0, np.int32),
+        "neuron/vThMant": np.array(threshold, np.int32),
+        "neuron/refDelay": np.array(1, np.int32),
+        "neuron/gradedSpike": np.array(False),
     }
     bias = bias_of(layer, steps).reshape(layer.shape).astype(np.int32)
     if geometry.kind == "dense":
         return found | {
-            "inFeatures": np.int32(weight.shape[1]),
-            "outFeatures": np.int32(weight.shape[0]),
+            "inFeatures": np.array(weight.shape[1], np.int32),
+            "outFeatures": np.array(weight.shape[0], np.int32),
             "bias": bias.reshape(-1),
         }
     same = (np.ptp(bias.reshape(len(bias), -1), axis=1) == 0).all()
     return found | {
-        "inChannels": np.int32(geometry.reads[0]),
-        "outChannels": np.int32(geometry.makes[0]),
+        "inChannels": np.array(geometry.reads[0], np.int32),
+        "outChannels": np.array(geometry.makes[0], np.int32),
         "kernelSize": np.array(weight.shape[2:]),
         "stride": np.array(geometry.strides),
         "padding": np.array(geometry.pads[: len(geometry.strides)]),
         "dilation": np.array(geometry.dilations),
-        "groups": np.int32(geometry.groups),
+        "groups": np.array(geometry.groups, np.int32),
         "bias": bias[:, 0, 0] if same else bias.transpose(2, 1, 0),  # the reader takes neurons as x, y, channel
     }
 
