@@ -119,11 +119,77 @@ def rate_norm() -> str:
     )
 
 
+def codes() -> str:
+    """Every code on trained networks."""
+    columns = ("network, bits", "code", "ANN", "accuracy", "same answer", "counts that differ", "proven", "steps")
+    return table(
+        (*columns, "spikes per neuron", "synaptic operations", "MACs", "energy, nJ", "ANN, nJ"),
+        (_code(name, code, row) for name, entry in results("codes").items() for code, row in entry["codes"].items()),
+    )
+
+
+def _code(name: str, code: str, row: dict[str, Any]) -> tuple[object, ...]:
+    differing, ties = row["differing_counts"], row["float32_near_ties"]
+    return (
+        name,
+        f"`{code}`",
+        percent(row["ann_accuracy"]),
+        percent(row["accuracy"]),
+        percent(row["same_answer"]),
+        f"{100 * differing / row['counts']:.4g} %" + (f" ({ties} of {differing} near-ties)" if ties else ""),
+        "whole" if row["proven"] else "in part",
+        f"{row['steps']} (at most {row['proven_most_steps']})",
+        f"{row['spikes_per_neuron']:.3g}",
+        f"{row['synaptic_operations']:,.0f}",
+        f"{row['ann_macs']:,.0f}",
+        f"{row['energy_nanojoules']:,.0f}",
+        f"{row['ann_energy_nanojoules']:,.0f}",
+    )
+
+
+def median_spiking() -> str:
+    """Scatter-and-gather: the LeNets in one step, and with spikes lost."""
+    found = results("median_spiking")["settings"]
+    lost = tuple(next(iter(found.values()))["with_spikes_lost"])
+    columns = ("setting", "ANN", "`ladder`, T = 1", "counts that differ", *(f"lost: {name}" for name in lost))
+    more = (
+        "units",
+        "spikes",
+        "sparsity",
+        "synaptic operations",
+        "the source's `sop`",
+        "its rate, plotted rate",
+        "MACs",
+    )
+    return table((*columns, *more), (_setting(name, row, lost) for name, row in sorted(found.items())))
+
+
+def _setting(name: str, row: dict[str, Any], lost: tuple[str, ...]) -> tuple[object, ...]:
+    ours, source = row["ours"], row["by_the_source"]
+    noise = (row["with_spikes_lost"][drop] for drop in lost)
+    return (
+        name,
+        percent(row["ann_accuracy"]),
+        percent(row["accuracy"]),
+        f"{row['differing_counts'] - row['float32_near_ties']:,} of {row['counts']:,}",
+        *(f"{percent(drop['accuracy'])} ± {percent(drop['deviation'])}" for drop in noise),
+        f"{ours['units']:,}",
+        f"{ours['spikes']:,.0f}",
+        f"{100 * ours['sparsity']:.1f} %",
+        f"{ours['synaptic_operations']:,.0f}",
+        f"{source['sop']:,.0f}",
+        f"{100 * source['rate']:.1f}, {100 * source['plotted_rate']:.1f} %",
+        f"{ours['ann_macs']:,.0f}",
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "real-models": real_models,
     "fast-snn": fast_snn,
     "median": median,
     "rate-norm": rate_norm,
+    "codes": codes,
+    "median-spiking": median_spiking,
 }
 
 
