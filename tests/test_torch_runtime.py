@@ -313,3 +313,26 @@ def test_damaged_files_are_refused(damage: str, tmp_path: Path) -> None:
         runtime.read_safetensors(path)
     path.write_bytes(_file())
     assert runtime.read_safetensors(path)["a"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("number", [None, torch.float32, torch.int64])
+@pytest.mark.parametrize(("lo", "hi"), [(0, 15), (-128, 127), (-129, 127), (0, 128)])
+def test_ties_to_even_as_the_docstring_says(number: Any, lo: int, hi: int) -> None:
+    """At every count, a step and the next number on both of its sides."""
+    kind = number or torch.float64
+    theta = 7
+    numbers = {name: torch.tensor(value, dtype=kind) for name, value in (("theta", theta), ("v0", 0), ("bias", 0))}
+    clock = runtime.Clock(steps=4, settle=None, bound=4)
+    layer = runtime.STBIF(
+        lo=lo, hi=hi, ties="even", clock=clock, number=number, value=torch.tensor(1, dtype=kind), **numbers
+    )
+    steps = torch.tensor([0, theta], dtype=kind)
+    past = steps.nextafter(torch.tensor(torch.inf, dtype=kind)) if number is None else steps + 1
+    short = steps.nextafter(torch.tensor(-torch.inf, dtype=kind)) if number is None else steps - 1
+    for count in {lo, lo + 1, 0, 1, hi - 1, hi}:
+        for v in torch.cat([steps, past, short]).unbind():
+            n = torch.full((1,), count, dtype=layer.tracer)
+            up = (v > theta or (v == theta and count % 2 == 1)) and count < hi
+            down = (v < 0 or (v == 0 and count % 2 == 1)) and count > lo
+            fired = layer.fire(torch.stack([v]), n, numbers["theta"])
+            assert fired.tolist() == [int(up) - int(down)]

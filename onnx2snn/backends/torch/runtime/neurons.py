@@ -62,7 +62,7 @@ class Neuron(nn.Module):
     """v_t = v_{t-1} + 2^shift x_t + bias_t;  s_t = spike(v_t, n);  v_t <- v_t - theta s_t;  n <- n + s_t.
 
     Emits value * s_t. `bias` and a constant input arrive in equal parts over the inject steps.
-    opens: the tick before which it only integrates.
+    opens: the tick before which it only integrates.  tracer: the whole number that holds n.
     After a run: counts, the n of every neuron, int64; activity, the number of spikes of either sign in each tick.
     """
 
@@ -88,7 +88,7 @@ class Neuron(nn.Module):
     ) -> None:
         super().__init__()
         self.clock, self.name, self.shift, self.ties, self.number = clock, name, shift, ties, number
-        self.opens = 0
+        self.opens, self.tracer = 0, torch.int32
         keep(self, "theta", theta, number, train=True)
         keep(self, "v0", v0, number)
         keep(self, "bias", bias, number, train=True)
@@ -118,7 +118,7 @@ class Neuron(nn.Module):
         kind = self.number or self.theta.dtype
         arriving, theta = self.arriving(signal, kind), self.theta.to(kind)
         v = self.v0.to(kind).expand(signal.values.shape[0 if signal.still else 1 :])
-        n = torch.zeros(v.shape, dtype=torch.int32, device=v.device)
+        n = torch.zeros(v.shape, dtype=self.tracer, device=v.device)
         first = min(self.opens, self.clock.most - 1)
         train: list[Tensor] = []
         activity: list[Tensor] = []
@@ -173,7 +173,7 @@ class IF(Neuron):
     """s = 1 if v >= theta, else 0."""
 
     def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
-        return (v >= theta).to(torch.int8)
+        return (v >= theta).view(torch.int8)
 
     def gates(self, n: Tensor) -> Gates:
         return 1, 0
@@ -187,7 +187,7 @@ class SignedIF(Neuron):
         self.lo = lo
 
     def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
-        return (v >= theta).to(torch.int8) - ((v < 0) & (n > self.lo)).to(torch.int8)
+        return (v >= theta).view(torch.int8) - ((v < 0) & (n > self.lo)).view(torch.int8)
 
     def gates(self, n: Tensor) -> Gates:
         return 1, n > self.lo
@@ -217,7 +217,7 @@ class LIF(Neuron):
         return v * (1 - spike) if self.to_zero else super().reset(v, theta, spike)
 
     def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
-        return (v >= theta).to(torch.int8)
+        return (v >= theta).view(torch.int8)
 
     def gates(self, n: Tensor) -> Gates:
         return 1, 0
@@ -233,13 +233,18 @@ class STBIF(Neuron):
     def __init__(self, *, lo: int = 0, hi: int, **rest: Any) -> None:
         super().__init__(**rest)
         self.lo, self.hi = lo, hi
+        self.tracer = torch.int8 if lo >= -128 and hi <= 127 else torch.int32
 
     def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
-        up, down = v >= theta, v < 0
-        if self.ties == "even":
-            odd = (n & 1).bool()
-            up, down = up & (odd | (v != theta)), down | (odd & (v == 0))
-        return (up & (n < self.hi)).to(torch.int8) - (down & (n > self.lo)).to(torch.int8)
+        up, down = self.asks(v, n & 1, theta) if self.ties == "even" else (v >= theta, v < 0)
+        return (up & (n < self.hi)).view(torch.int8) - (down & (n > self.lo)).view(torch.int8)
+
+    def asks(self, v: Tensor, odd: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether a membrane asks for a spike up, and down; odd: 1 where the count is. A whole v >= k is v > k - 1."""
+        if self.number is not None:
+            return v > theta - odd, v < odd
+        on = odd.bool()
+        return (v > theta) | (v >= theta) & on, (v < 0) | (v <= 0) & on
 
     def gates(self, n: Tensor) -> Gates:
         return n < self.hi, n > self.lo
@@ -258,6 +263,10 @@ class Ladder(STBIF):
 
     ties = "even": where v = m theta and n + m is odd, m - 1.
     """
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.tracer = torch.int32  # n + m is no count, and may not fit what holds one
 
     def fire(self, v: Tensor, n: Tensor, theta: Tensor) -> Tensor:
         m = torch.div(v, theta, rounding_mode="floor")
