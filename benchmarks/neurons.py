@@ -2,9 +2,9 @@
 
     python benchmarks/neurons.py
 
-writes benchmarks/results/neurons.json. Whole numbers in float32, T = 15 steps of random currents of both signs, up to
-15 levels; a population that fits a cache and one that does not. Interleaved, medians of
-processor time on one thread.
+writes benchmarks/results/neurons.json. `numba` is the compiled loop of the NumPy simulator, where it can be loaded.
+Whole numbers in float32, T = 15 steps of random currents of both signs, up to 15 levels; a population that fits a
+cache and two that do not. Interleaved, medians of processor time on one thread.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from interleaved import ratios
 
+from onnx2snn.backends.numpy.drive import Drive
+from onnx2snn.backends.numpy.fused import WORTH, Loop, loop
 from onnx2snn.backends.numpy.populations import Population
 from onnx2snn.backends.torch import runtime
 from onnx2snn.ir.ops import IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward
@@ -46,13 +48,13 @@ def ticks_of(code: str) -> tuple[int, int]:
     return STEPS, 2 * STEPS if code == "store-and-forward" else STEPS
 
 
-def numpy_run(code: str, currents: np.ndarray) -> None:
-    """The population of the NumPy simulator."""
+def numpy_run(code: str, currents: np.ndarray, compiled: Loop | None = None) -> None:
+    """The population of the NumPy simulator, or its compiled loop."""
     kind, options = CODES[code]
     op = kind(**{name: np.asarray(value) for name, value in NUMBERS.items()}, **options)
     charged, ticks = ticks_of(code)
-    population = Population(op, currents.dtype, currents.shape[1:], ticks)
-    population.advance(lambda tick: currents[tick] if tick < charged else None, 0, ticks, ticks)
+    population = Population(op, currents.dtype, currents.shape[1:], ticks, loop=compiled)
+    population.advance(Drive(currents.dtype, 0, currents[:charged]), 0, ticks, ticks)
 
 
 def torch_run(code: str, currents: torch.Tensor) -> None:
@@ -71,8 +73,13 @@ def main() -> None:
     measured: dict[str, Any] = {}
     for name, shape in SHAPES.items():
         currents = np.random.default_rng(0).integers(-THETA, 2 * THETA, (STEPS, *shape)).astype(np.float32)
+        loops = {"numpy": None, "numba": loop(WORTH)}
         runs: dict[str, dict[str, Callable[[], None]]] = {
-            "numpy": {code: partial(numpy_run, code, currents) for code in CODES},
+            **{
+                backend: {code: partial(numpy_run, code, currents, found) for code in CODES}
+                for backend, found in loops.items()
+                if found is not None or backend == "numpy"
+            },
             "torch": {code: partial(torch_run, code, torch.from_numpy(currents)) for code in CODES},
         }
         rounds = 31 if np.prod(shape) < 1 << 15 else 9

@@ -338,10 +338,11 @@ def test_signals_of_many_units_are_wider_than_a_byte() -> None:
     x = np.array([[1000, -1000, 300]])
     for lo, hi, kind in ((-100, 27, np.int8), (-100, 28, np.int16), (0, 1 << 15, np.int32)):
         op = whole(Ladder, 2, 0, lo=lo, hi=hi)
+        from onnx2snn.backends.numpy.drive import Drive
         from onnx2snn.backends.numpy.populations import Population
 
         population = Population(op, np.dtype(np.int64), x.shape, 1)
-        train = population.advance(lambda tick: x, 0, 1, 1)
+        train = population.advance(Drive(x.dtype, 0, x[None]), 0, 1, 1)
         assert train.dtype == kind
         np.testing.assert_array_equal(train[0], np.clip(x // 2, lo, hi))
         assert population.spikes == int(np.abs(train).sum())

@@ -38,6 +38,7 @@ class Plan:
 
     calibrate: steps of a run before it that finds initial membranes (code `if` alone).
     most: ticks of a run at most.  likely: those that it takes as a rule.  kinds: the number that each node computes in.
+    neurons: how many a sample has.
     still: nodes whose output is constant charge, in order.  moving: those with a value a tick, in order, and readouts.
     spent: what no node reads any more once one is done.  phases: the ticks between the openings of populations, in
     which those that are not open yet, or silent already, cost nothing.
@@ -53,6 +54,7 @@ class Plan:
         longest = max(phase.ticks for phase in self.phases)
         likely = min(self.most, steps + LIKELY_SETTLE) if settle is None else self.most
         self.likely = max(likely if len(self.phases) == 1 else longest, calibrate)
+        self.neurons = sum(self._entries(node.name) for node in graph.of(Neuron))
         self.integer = is_integer(graph)
         bits = widths(graph, self.most)
         self.kinds = {node.name: _kind(node, bits[node.name]) for node in graph}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
+from onnx2snn.backends.numpy.drive import Drive
+from onnx2snn.backends.numpy.fused import CODES, Block, Loop, rows, rule_of
 from onnx2snn.ir import Array, Shape
 from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward, Traced
 from onnx2snn.reference import leak
@@ -47,15 +50,23 @@ class Population:
     most: ticks that they run at most.  start: membranes (batch, *features) in place of v0.
     counts: net spikes so far, int64.  spikes: of either sign.  last: ticks until the last of them.
     silent: whether the last block ended in silence that only new charge can end.
+    loop: the compiled loop over ticks and neurons, or None: NumPy, tick after tick. Both give the same.
     """
 
     def __init__(
-        self, op: Neuron, kind: np.dtype[np.generic], shape: Shape, most: int, start: Array | None = None
+        self,
+        op: Neuron,
+        kind: np.dtype[np.generic],
+        shape: Shape,
+        most: int,
+        start: Array | None = None,
+        loop: Loop | None = None,
     ) -> None:
-        self.op, self.shape = op, shape
-        self.v: Array = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind)
+        self.op, self.shape, self.loop = op, shape, loop if isinstance(op, CODES) else None
+        self.v: Array = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind, order="C")
         tracer = np.int16 if most * op.most_at_once <= np.iinfo(np.int16).max else np.int32
         self.state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, tracer))
+        self.theta = rows(op.theta, shape[1:], kind)[0]
         self.spikes, self.last, self.silent = 0, 0, False
 
     @property
@@ -63,36 +74,67 @@ class Population:
         """Net spikes so far, int64 (batch, *features)."""
         return self.state.n.astype(np.int64)
 
-    def advance(self, drive: Callable[[int], Array | None], first: int, stop: int, least: int) -> Array:
+    def advance(self, drive: Drive, first: int, stop: int, least: int) -> Array:
         """Runs ticks `first` to `stop`, not those after a silent one from tick `least` on; returns the spikes.
 
-        drive(tick) is what arrives, shift and bias included, or None for nothing. The spikes are whole numbers (ticks,
-        batch, *features) of `train_kind`: for fewer ticks than asked for where the population stays silent, and none at
-        all before it opens.
+        drive: what arrives, shift and bias included; silence counts when nothing arrives any more. The spikes are whole
+        numbers (ticks, batch, *features) of `train_kind`: for fewer ticks than asked for where the population stays
+        silent, and none at all before it opens.
         """
-        op, quiet = self.op, min(self.op.silent_until, stop)
+        opens = self.op.silent_until
+        train = np.empty((stop - first if opens < stop else 0, *self.shape), train_kind(self.op))
+        block = Block(first, stop, drive.ends if drive.parts else 0, opens, max(least, opens, drive.stop))
         self.silent = False
-        for tick in range(first, quiet):
+        ticks = (
+            self._by_tick(drive, block, train) if self.loop is None else self._compiled(self.loop, drive, block, train)
+        )
+        return train[:ticks]
+
+    def _by_tick(self, drive: Drive, block: Block, train: Array) -> int:
+        """Runs a block in NumPy, writes its spikes to `train`; returns the ticks before silence for good."""
+        op, opened = self.op, min(max(block.first, block.opens), block.stop)
+        for tick in range(block.first, opened):
             self._integrate(drive(tick))
-        if quiet == stop:
-            return np.zeros((0, *self.shape), train_kind(op))
-        train = np.empty((stop - first, *self.shape), train_kind(op))
-        train[: max(0, quiet - first)] = 0
+        train[: opened - block.first] = 0
         up, down = np.empty((2, *self.shape), np.bool_)
-        for tick in range(max(first, quiet), stop):
+        for tick in range(opened, block.stop):
             self._integrate(drive(tick))
-            spike = train[tick - first]
+            spike = train[tick - block.first]
             FIRE[type(op)](op, self.state, self.v, Spikes(spike, up, down))
             fired = int(np.count_nonzero(spike) if op.most_at_once == 1 else np.abs(spike).sum())
-            if not fired and tick >= least:
+            if not fired and tick >= block.least:
                 self.silent = True
-                return train[: tick - first]
+                return tick - block.first
             if fired:
                 self._reset(spike)
                 self.state.n += spike
                 self.spikes += fired
                 self.last = tick + 1
-        return train
+        return len(train)
+
+    def _compiled(self, loop: Loop, drive: Drive, block: Block, train: Array) -> int:
+        """As `_by_tick`, in one loop."""
+        batch, *features = self.shape
+        flat, kind, n = (batch, prod(features)), self.v.dtype, self.state.n
+        values = np.empty((0, *self.shape), kind) if drive.values is None else np.ascontiguousarray(drive.values)
+        parts = [rows(part, tuple(features), kind) for part in drive.parts] or [np.zeros((1, flat[1]), kind)]
+        fired = np.zeros(block.stop - block.first, np.int64)
+        end = loop(
+            rule_of(self.op, kind, n.dtype, drive.gain),
+            block,
+            self.v.reshape(flat),
+            self.theta,
+            n.reshape(flat),
+            values.reshape(-1, *flat),
+            (parts[0], parts[-1]),
+            train.reshape(-1, *flat),
+            fired,
+        )
+        self.spikes += int(fired.sum())
+        if fired.any():
+            self.last = block.first + int(np.flatnonzero(fired)[-1]) + 1
+        self.silent = end <= block.stop
+        return end - 1 - block.first if self.silent else len(train)
 
     def _integrate(self, current: Array | None) -> None:
         if isinstance(self.op, LIF):

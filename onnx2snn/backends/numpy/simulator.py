@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from onnx2snn.backends.numpy.fused import Loop
+from onnx2snn.backends.numpy.fused import loop as fused_loop
 from onnx2snn.backends.numpy.plan import Block, Plan
 from onnx2snn.backends.numpy.walk import Course, Trial
 from onnx2snn.ir import Array, Graph
@@ -41,6 +43,7 @@ class NumpySimulator:
         fit = max(1, chunk_bytes // self.plan.tick_bytes())
         self.samples = max(1, fit // self.plan.likely)
         self.ticks = max(1, fit // self.samples)
+        self.updates = 0  #: of neurons, about, in the runs so far
 
     def run(
         self,
@@ -57,12 +60,14 @@ class NumpySimulator:
         watch: is told of every chunk and block.  channel: carries the spikes, and may lose some.
         """
         runs: list[Run] = []
+        self.updates += len(x) * self.plan.likely * self.plan.neurons
+        loop = fused_loop(self.updates)
         for start in range(0, len(x), self.samples):
             chunk = slice(start, start + self.samples)
             counts_given = {name: counts[chunk] for name, counts in (given or {}).items()}
             if watch is not None:
                 watch.begin(start, x[chunk])
-            runs.append(self._run(x[chunk], counts_given, watch, channel, start))
+            runs.append(self._run(x[chunk], counts_given, watch, channel, start, loop))
             if watch is not None:
                 watch.end(runs[-1])
             if progress is not None:
@@ -70,11 +75,17 @@ class NumpySimulator:
         return joined(runs)
 
     def _run(
-        self, x: Array, given: Mapping[str, Array], watch: Watch | None, channel: Channel | None, sample: int
+        self,
+        x: Array,
+        given: Mapping[str, Array],
+        watch: Watch | None,
+        channel: Channel | None,
+        sample: int,
+        loop: Loop | None,
     ) -> Run:
         plan = self.plan
         starts, before = self._calibrate(x)
-        course = Course(plan, x, given, starts, watch, channel, sample)
+        course = Course(plan, x, given, starts, watch, channel, sample, loop)
         for block in plan.blocks(self.ticks):
             course.advance(block)
             if course.silent:

@@ -8,6 +8,8 @@ from typing import final
 
 import numpy as np
 
+from onnx2snn.backends.numpy.drive import Drive
+from onnx2snn.backends.numpy.fused import Loop
 from onnx2snn.backends.numpy.kernels import linear
 from onnx2snn.backends.numpy.offset_spikes import calibrated
 from onnx2snn.backends.numpy.plan import FLOAT64, INT64, Block, Plan
@@ -16,8 +18,6 @@ from onnx2snn.errors import located
 from onnx2snn.ir import Array, Node
 from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
 from onnx2snn.reference import Channel, Watch, apply, feed, part
-
-Drive = Callable[[int], Array | None]  #: what arrives at a tick; None: nothing
 
 
 class Walk(ABC):
@@ -65,8 +65,8 @@ class Walk(ABC):
         return tuple(values[output] for output in self.plan.graph.outputs)
 
     @abstractmethod
-    def _fire(self, node: Node, op: Neuron, drive: Drive, arrived: int, block: Block) -> Array | None:
-        """The spikes of a population, whole (ticks, batch, *features); `arrived`: ticks of the block with a signal."""
+    def _fire(self, node: Node, op: Neuron, drive: Drive, block: Block) -> Array | None:
+        """The spikes of a population, whole (ticks, batch, *features)."""
 
     def _still(self, node: Node) -> Array:
         arriving = [self.still[source] for source in node.inputs]
@@ -92,8 +92,8 @@ class Walk(ABC):
         arriving = [signals[source] for source in node.inputs if source in signals]
         if isinstance(op, Neuron):
             values = arriving[0] if arriving else None
-            drive = self._drive(node, op, values, block.first)
-            train = self._fire(node, op, drive, 0 if values is None else len(values), block)
+            drive = Drive(kind, block.first, values, 1 << op.shift, self.charges[node.name], self.ends)
+            train = self._fire(node, op, drive, block)
             return train if train is None or op.integer else train * op.value.astype(kind)
         if isinstance(op, Readout):
             self._add_up(node, arriving, block.first)
@@ -111,23 +111,6 @@ class Walk(ABC):
                 self.watch.spikes(node.name, block.first, change)
             return change
         return _folded(lambda *inputs: linear(op, kind, *inputs), *arriving)
-
-    def _drive(self, node: Node, op: Neuron, values: Array | None, first: int) -> Drive:
-        charge, kind, gain = self.charges[node.name], self.plan.kinds[node.name], 1 << op.shift
-        ticks = 0 if values is None else len(values)
-
-        def drive(tick: int) -> Array | None:
-            current = None
-            if values is not None and tick - first < ticks:
-                current = values[tick - first].astype(kind)
-                if gain != 1:
-                    current *= gain
-            if tick >= self.ends:
-                return current
-            constant = charge[min(tick, len(charge) - 1)]
-            return constant if current is None else current + constant
-
-        return drive
 
     def _filled(self, source: str, values: Array | None, first: int, ticks: int) -> Array:
         """A signal over all of `ticks` ticks: charge in equal parts, a train filled up with silence."""
@@ -183,7 +166,7 @@ class Trial(Walk):
         self.starts: dict[str, Array] = {}
         self.spikes: dict[str, int] = {}
 
-    def _fire(self, node: Node, op: Neuron, drive: Drive, arrived: int, block: Block) -> Array:
+    def _fire(self, node: Node, op: Neuron, drive: Drive, block: Block) -> Array:
         shape = (self.batch, *self.plan.graph.shape(node.name))
         start, train = calibrated(op, self.plan.kinds[node.name], drive, shape, block.ticks)
         self.starts[node.name], self.spikes[node.name] = start, int(train.sum())
@@ -196,7 +179,7 @@ class Course(Walk):
 
     given: counts by population that are sent on in place of its own.  starts: initial membranes in place of v0.
     silent: whether all populations had fallen silent for good before the last block ended.
-    channel: what carries the spikes of samples from number `sample` on.
+    channel: what carries the spikes of samples from number `sample` on.  loop: the compiled loop of the populations.
     """
 
     def __init__(
@@ -208,13 +191,19 @@ class Course(Walk):
         watch: Watch | None = None,
         channel: Channel | None = None,
         sample: int = 0,
+        loop: Loop | None = None,
     ) -> None:
         super().__init__(plan, x, plan.steps, watch)
         self.given, self.silent = given, False
         self.channel, self.sample = channel, sample
         self.populations = {
             node.name: Population(
-                op, plan.kinds[node.name], (len(x), *plan.graph.shape(node.name)), plan.most, starts.get(node.name)
+                op,
+                plan.kinds[node.name],
+                (len(x), *plan.graph.shape(node.name)),
+                plan.most,
+                starts.get(node.name),
+                loop,
             )
             for node in plan.moving
             if isinstance(op := node.op, Neuron)
@@ -226,11 +215,10 @@ class Course(Walk):
         if self.watch is not None:
             self.watch.advanced(block.first, block.stop)
 
-    def _fire(self, node: Node, op: Neuron, drive: Drive, arrived: int, block: Block) -> Array | None:
+    def _fire(self, node: Node, op: Neuron, drive: Drive, block: Block) -> Array | None:
         plan = self.plan
-        least = max(plan.steps, block.first + arrived) if plan.settle is None else plan.most
         population = self.populations[node.name]
-        train = population.advance(drive, block.first, block.stop, least)
+        train = population.advance(drive, block.first, block.stop, 0 if plan.settle is None else plan.most)
         self.silent &= population.silent
         if self.watch is not None and len(train):
             self.watch.spikes(node.name, block.first, train)
