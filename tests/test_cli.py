@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def test_convert_simulate_verify(backend: str, tmp_path: Path) -> None:
     converted = onnx2snn("convert", MODEL, "-o", folder, "--backend", backend, "--json")
     assert converted.code == 0, converted.err
     assert converted.json["backend"] == backend
+    assert json.loads((folder / "manifest.json").read_text()).items() <= converted.json.items()
     simulated = onnx2snn("simulate", folder, "--data", DATA, "--save", out, "--json")
     assert simulated.code == 0, simulated.err
     assert simulated.json["accuracy"] > 0.95

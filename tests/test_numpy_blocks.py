@@ -13,6 +13,7 @@ from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.backends.numpy.plan import Block
 from onnx2snn.backends.numpy.walk import spread
 from onnx2snn.ir.op import Array
+from onnx2snn.ir.ops import Neuron
 from onnx2snn.plugins import load_backend
 from onnx2snn.reference import Run
 from onnx2snn.testing import CASES
@@ -86,12 +87,23 @@ def test_blocks_change_nothing_of_a_calibrated_run(calibrate: int) -> None:
         same(in_blocks(network, shape, calibrate=calibrate), expected)
 
 
+def neuron(code: str) -> Neuron:
+    nodes = lowered("conv-chain", load_backend("numpy"), code, "integer").graph
+    return next(node.op for node in nodes if isinstance(node.op, Neuron))
+
+
+def test_a_ladder_is_given_its_count_in_its_one_tick() -> None:
+    op = neuron("ladder")
+    counts = np.arange(op.most_at_once + 1)[None]
+    np.testing.assert_array_equal(spread(counts, op, 1, Block(0, 50)), counts[None])
+
+
 def test_given_counts_are_spread_the_same_in_blocks() -> None:
-    counts = np.arange(-9, 10)[None]
-    whole = spread(counts, 7, Block(0, 50))
+    counts, op = np.arange(-9, 10)[None], neuron("signed-if")
+    whole = spread(counts, op, 7, Block(0, 50))
     assert len(whole) == 9  # as many ticks as the largest count has spikes
     np.testing.assert_array_equal(whole.sum(axis=0), counts)
-    pieces = [spread(counts, 7, Block(first, first + 4)) for first in range(0, 50, 4)]
+    pieces = [spread(counts, op, 7, Block(first, first + 4)) for first in range(0, 50, 4)]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 

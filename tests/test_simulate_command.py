@@ -82,7 +82,17 @@ def test_csv_holds_the_curve_and_the_layers(net: Path, tmp_path: Path) -> None:
     assert [float(row["accuracy"]) for row in curve] == [moment["accuracy"] for moment in found["curve"]]
     with (tmp_path / "run.layers.csv").open(encoding="utf-8") as file:
         assert [int(row["operations"]) for row in csv.DictReader(file)] == [r["operations"] for r in found["layers"]]
-    one_line(onnx2snn("simulate", net, "--data", DATA, "--csv", tmp_path / "no" / "run"), "cannot be written")
+    one_line(
+        onnx2snn("simulate", net, "--data", DATA, "--csv", tmp_path / "no" / "run"), "a folder to write to expected"
+    )
+
+
+def test_what_a_simulator_does_not_tell_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "chip"
+    assert onnx2snn("convert", MODEL, "-o", folder, "--backend", "tianjic").code == 0
+    found = onnx2snn("simulate", folder, "--data", DATA, "--csv", tmp_path / "run")
+    assert "energy are known of backend numpy alone" in found.out
+    assert [path.name for path in tmp_path.glob("run.*")] == ["run.layers.csv"]
 
 
 def test_sparkline_goes_from_the_least_to_the_greatest() -> None:

@@ -91,11 +91,12 @@ def _swap(scratch: Path, folder: Path, force: bool) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def seal(folder: Path, manifest: Manifest) -> None:
-    """Adds `manifest.json` with the hashes of all files in `folder`."""
+def seal(folder: Path, manifest: Manifest) -> Manifest:
+    """Adds `manifest.json` with the hashes of all files in `folder`, and returns it."""
     files = {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
     sealed = manifest.model_copy(update={"files": files}).sealed()
     (folder / MANIFEST).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return sealed
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -54,7 +54,8 @@ def command(
     settle: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="Steps after them, or auto: until silent (default for exact codes; 0 for others).", show_default=False
+            help="Steps after them, or auto: until silent (default for st-bif and store-and-forward; 0 for others).",
+            show_default=False,
         ),
     ] = None,
     decay: Annotated[

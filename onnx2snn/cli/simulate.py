@@ -57,11 +57,13 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Run the artifact in DIR on DATA: accuracy at every step, latency, rates, synaptic operations, energy, noise."""
-    from onnx2snn.cli.simulation import as_dictionary, show, write_csv
+    from onnx2snn.cli.simulation import as_dictionary, check_csv, show, write_csv
     from onnx2snn.flow.simulate import DEVICES, simulate
     from onnx2snn.metrics import Noise
     from onnx2snn.metrics.answers import parse_exits
 
+    if csv is not None:
+        check_csv(csv)
     rule = parse_exits(exit_rule, exit_at)
     names = tuple(name.strip() for name in drop_in.split(",")) if drop_in else ()
     noise = Noise(drop, names, weight_noise, threshold_noise, seed, repeats)

@@ -114,7 +114,9 @@ def _show_layers(found: Simulation, title: str) -> None:
     columns = ("population", "role", "neurons", "spikes", "rate", "sparsity", "synaptic operations", "MACs")
     print_table(f"{title}, per sample", columns, rows)
     sums = found.totals
-    if sums is not None:
+    if sums is None:
+        print("accuracy at every step, synaptic operations, MACs and energy are known of backend numpy alone")
+    else:
         print(
             f"per sample: {sums.spikes:.6g} spikes, rate {sums.rate:.4f}, {sums.operations:.6g} synaptic operations "
             f"({sums.readout_operations:.6g} at the readout), {sums.updates:.6g} neuron updates, input layer "
@@ -139,14 +141,22 @@ def _show_energy(found: Simulation) -> None:
     print("energy: estimates of the arithmetic alone, without memory, control and leakage")
 
 
+def check_csv(stem: Path) -> None:
+    """Raises `DataError` where there is no folder to write tables to: said before the run, not after it."""
+    if not stem.parent.is_dir():
+        raise DataError(f"{stem.parent}: a folder to write to expected, found none")
+
+
 def write_csv(found: Simulation, stem: Path) -> None:
-    """Writes `STEM.curve.csv` and `STEM.layers.csv`."""
+    """Writes `STEM.layers.csv`, and `STEM.curve.csv` where the simulator tells what happens at each step."""
     layers = [asdict(layer) | {"sparsity": layer.sparsity} for layer in found.layers]
     for name, rows in (("curve", [asdict(moment) for moment in found.curve]), ("layers", layers)):
+        if not rows:
+            continue
         path = stem.with_name(f"{stem.name}.{name}.csv")
         try:
             with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+                writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
         except OSError as error:

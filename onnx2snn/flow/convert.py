@@ -305,12 +305,10 @@ def convert(
 def save(network: Network, backend: Backend, folder: Path, force: bool = False) -> Manifest:
     """Writes `network` as an artifact of `backend`; raises `UsageError` where something would be lost."""
     check_target(folder, force)
-    manifest = manifest_of(network, backend)
     with writing(folder, force) as scratch:
         save_graph(network.graph, scratch)
         backend.emit(network, scratch)
-        seal(scratch, manifest)
-    return manifest
+        return seal(scratch, manifest_of(network, backend))
 
 
 def manifest_of(network: Network, backend: Backend) -> Manifest:

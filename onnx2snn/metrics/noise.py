@@ -43,7 +43,9 @@ class Noise:
         if self.drop_in and not self.drop:
             raise UsageError("drop_in: names where spikes are lost; give the probability as well (--drop P)")
         if self.repeats > 1 and not self:
-            raise UsageError("repeats: without noise every run is the same; give --drop, --weight-noise or both")
+            raise UsageError(
+                "repeats: without noise every run is the same; give --drop, --weight-noise or --threshold-noise"
+            )
 
     def __bool__(self) -> bool:
         return bool(self.drop or self.weight or self.threshold)

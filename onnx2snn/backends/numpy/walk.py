@@ -13,7 +13,7 @@ from onnx2snn.backends.numpy.fused import Loop
 from onnx2snn.backends.numpy.kernels import linear
 from onnx2snn.backends.numpy.offset_spikes import calibrated
 from onnx2snn.backends.numpy.plan import FLOAT64, INT64, Block, Plan
-from onnx2snn.backends.numpy.populations import Population
+from onnx2snn.backends.numpy.populations import Population, train_kind
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Node
 from onnx2snn.ir.ops import Add, Concat, Encoder, Input, MaxPool, Neuron, Readout
@@ -223,24 +223,25 @@ class Course(Walk):
         if self.watch is not None and len(train):
             self.watch.spikes(node.name, block.first, train)
         if node.name in self.given:
-            train = spread(self.given[node.name], plan.steps, block)
+            train = spread(self.given[node.name], op, plan.steps, block)
             self.silent &= len(train) < block.ticks
         if not len(train):
             return None
         return train if self.channel is None else self.channel.carry(node.name, self.sample, block.first, train)
 
 
-def spread(counts: Array, steps: int, block: Block) -> Array:
-    """Counts (batch, *features) as trains of single spikes over `steps` ticks, or as many as the largest count.
+def spread(counts: Array, op: Neuron, steps: int, block: Block) -> Array:
+    """Counts (batch, *features) as trains of spikes over `steps` ticks, or as many as the largest count takes.
 
+    A tick has as many spikes as `op` can send at once: one, but for a ladder, which sends its count whole.
     The spikes stand where a neuron with v0 = theta / 2 and constant input has them: n_t = floor(n t / T + 1/2). Returns
-    those of a block, int8 (ticks, batch, *features).
+    those of a block, (ticks, batch, *features) of the neuron's own kind of train.
     """
     sizes, signs = np.abs(counts), np.sign(counts)
-    ticks = max(steps, int(sizes.max(initial=0)))
+    ticks, kind = max(steps, -(-int(sizes.max(initial=0)) // op.most_at_once)), train_kind(op)
 
     def until(tick: int) -> Array:
         return (2 * sizes * tick + ticks) // (2 * ticks)
 
-    train = [((until(t + 1) - until(t)) * signs).astype(np.int8) for t in range(block.first, min(block.stop, ticks))]
-    return np.stack(train) if train else np.zeros((0, *counts.shape), np.int8)
+    train = [((until(t + 1) - until(t)) * signs).astype(kind) for t in range(block.first, min(block.stop, ticks))]
+    return np.stack(train) if train else np.zeros((0, *counts.shape), kind)
