@@ -41,6 +41,12 @@ def test_inspect_json() -> None:
     assert found["problems"] == []
 
 
+def test_verify_names_the_file_that_is_gone(tmp_path: Path) -> None:
+    assert onnx2snn("convert", DEMO / "digits.onnx", "-o", tmp_path / "net").code == 0
+    (tmp_path / "net" / "arrays.safetensors").unlink()
+    one_line(onnx2snn("verify", DEMO / "digits.onnx", tmp_path / "net"), "arrays.safetensors is missing")
+
+
 @pytest.mark.parametrize("backend", ["numpy", "torch", "loihi", "tianjic"])
 def test_convert_simulate_verify(backend: str, tmp_path: Path) -> None:
     if backend == "torch":

@@ -22,6 +22,7 @@ from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
 from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
 from onnx2snn.errors import ArtifactError, BackendError, DataError, UsageError
 from onnx2snn.flow.convert import convert
+from onnx2snn.flow.latency import latency_of
 from onnx2snn.flow.opening import open_artifact
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Dense, Input, MaxPool, Neuron, Readout, Reshape
@@ -47,6 +48,14 @@ def tables(network: Network, tmp_path: Path) -> Path:
 
 
 # -- the emulator ----------------------------------------------------------------------------------------------------
+
+
+def test_the_way_from_layer_to_layer_is_latency(tmp_path: Path) -> None:
+    path = chain_model("dense", tmp_path)
+    network = lowered(BACKEND, path)
+    most = latency_of(convert(path).save(tmp_path / "net", backend="loihi")).most_steps
+    BACKEND.emit(network, tmp_path)
+    assert LoihiEmulator(tmp_path).run(samples(network)).steps == most > network.schedule.steps
 
 
 @pytest.mark.parametrize("name", CHAINS)

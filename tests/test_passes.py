@@ -99,7 +99,7 @@ def test_recipes_print_and_parse() -> None:
         ('map-neurons{steps="3"}', 'steps takes a int, found "3"'),
         ("map-neurons{steps=true}", "steps takes a int, found true"),
         ('map-neurons{code="rif"}', "no code 'rif'; known: if, signed-if, lif, st-bif, store-and-forward, ladder"),
-        ("fold-batchnorm{x=1}", "one of the options (none) expected"),
+        ("fold-batchnorm{x=1}", "pass fold-batchnorm has no options, found 'x=1'"),
     ],
 )
 def test_wrong_recipes(text: str, message: str) -> None:

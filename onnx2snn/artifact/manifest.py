@@ -61,6 +61,7 @@ class Manifest(_Record):
     settle: int | Literal["auto"]
     settle_bound: int
     calibrate_steps: int = 0
+    pipeline_steps: int = 0  #: ticks beyond these on a chip, for the way from layer to layer
     encoder: Literal["quantised", "analog"]
     reset: Literal["subtract", "zero"] = "subtract"
     inputs: dict[str, tuple[int, ...]]  #: shape of one sample of each, by the model's own name

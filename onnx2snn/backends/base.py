@@ -94,6 +94,10 @@ class Backend(ABC):
         """What its files are to this network."""
         return self.fidelity
 
+    def pipeline_steps(self, network: Network) -> int:
+        """Ticks that a run takes beyond its steps, for the way from layer to layer; none by default."""
+        return 0
+
     def footprint(self, folder: Path) -> Footprint | None:
         """What an artifact of its own takes of a chip; none by default."""
         return None

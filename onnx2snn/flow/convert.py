@@ -325,6 +325,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         settle="auto" if schedule.settle is None else schedule.settle,
         settle_bound=settle_bound(graph, schedule.steps),
         calibrate_steps=schedule.calibrate,
+        pipeline_steps=backend.pipeline_steps(network),
         reset=reset_of(graph),
         encoder="analog" if network.analog_input else "quantised",
         inputs=network.inputs,

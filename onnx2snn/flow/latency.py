@@ -15,7 +15,8 @@ COARSER = ("if", "signed-if", "lif")  #: codes whose spikes stand for several le
 class Latency:
     """Steps of a run, and what they cannot resolve.
 
-    most_steps: of a run at most, calibration and settling included: proven where the network runs until it is silent.
+    most_steps: of a run at most, calibration, settling and the way from layer to layer on a chip included. A network
+    that runs until it is silent stops there at the latest; with an exact code it is proven to be silent by then.
     levels: the highest count of any population.  levels_per_spike: the most that one spike stands for.
     count_error: where that is more than one, the most levels by which a count can then be off; else None.
     words: the same in sentences.
@@ -31,7 +32,7 @@ class Latency:
 def latency_of(manifest: Manifest) -> Latency:
     """The latency of an artifact."""
     settle = manifest.settle_bound if manifest.settle == "auto" else manifest.settle
-    most = manifest.calibrate_steps + manifest.steps + settle
+    most = manifest.calibrate_steps + manifest.steps + settle + manifest.pipeline_steps
     counts = [layer.counts for layer in manifest.layers if layer.counts is not None]
     levels = max((high for _, high in counts), default=1)
     words = [_of_code(manifest)] if manifest.code in ("store-and-forward", "ladder") else []

@@ -111,7 +111,10 @@ def verify(
     made_from = artifact.manifest.model
     another = f"the artifact was made from another file than {source.file} ({made_from.file})"
     another = "" if source.sha256 == made_from.sha256 else another
-    graph = artifact.graph()
+    try:
+        graph = artifact.graph()
+    except ArtifactError as error:
+        raise ArtifactError("; ".join(findings or [str(error)])) from error
     ann = read_onnx(Path(model)).graph
     try:
         reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))

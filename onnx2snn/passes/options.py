@@ -38,7 +38,9 @@ def parse_options(what: str, known: dict[str, Any], text: str) -> tuple[dict[str
     while not text.lstrip().startswith("}"):
         match = _KEY.match(text)
         if match is None or match.group(1) not in known:
-            raise UsageError(f"{what}: one of the options {', '.join(known) or '(none)'} expected at {text[:20]!r}")
+            if not known:
+                raise UsageError(f"{what} has no options, found {text.rstrip('}')[:20]!r}")
+            raise UsageError(f"{what}: one of the options {', '.join(known)} expected at {text[:20]!r}")
         try:
             value, end = json.JSONDecoder().raw_decode(text, match.end())
         except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from onnx2snn.ir.ops import EXACT_CODES
 from onnx2snn.reporting.facts import Conversion
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -48,7 +49,10 @@ def shape(sizes: Sequence[int]) -> str:
 
 
 def settling(conversion: Conversion) -> str:
-    """How long after its input the network runs, and the proven bound."""
+    """How long after its input the network runs, and where it is silent for certain."""
+    if conversion.code not in EXACT_CODES:
+        until = f"until silent, {conversion.settle_bound} steps at most"
+        return until if conversion.settle == "auto" else f"{conversion.settle} steps"
     if conversion.settle == "auto":
         return f"until silent, proven to take {conversion.settle_bound} steps at most"
     if conversion.settle >= conversion.settle_bound:

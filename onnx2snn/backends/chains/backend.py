@@ -90,6 +90,10 @@ class ChainBackend(Backend):
     def audit(self, network: Network, folder: Path) -> list[str]:
         return [*audit(network, partial(self.read, folder)), *self._misplaced(network, folder)]
 
+    def pipeline_steps(self, network: Network) -> int:
+        """A tick from each population to the layer behind it."""
+        return len(chain_of(network.graph).populations)
+
     def footprint(self, folder: Path) -> Footprint:
         return footprint_of(read_cores(folder))
 

@@ -17,6 +17,7 @@ from onnx2snn.ir.ops.linear import Add, Affine, Concat, Conv, Dense, Reshape
 from onnx2snn.ir.ops.moves import Dilate, Gather, Pad, Transpose
 from onnx2snn.ir.ops.neuron import (
     DECAY_BITS,
+    EXACT_CODES,
     IF,
     LIF,
     NEURONS,
@@ -70,6 +71,7 @@ LINEAR: tuple[type[Op], ...] = (Conv, Dense, Affine, Add, Concat, SumPool, *MOVE
 __all__ = [
     "ALL_OPS",
     "DECAY_BITS",
+    "EXACT_CODES",
     "IF",
     "LIF",
     "LINEAR",

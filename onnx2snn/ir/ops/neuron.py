@@ -259,3 +259,4 @@ class Ladder(Traced):
 
 
 NEURONS: tuple[type[Neuron], ...] = (IF, SignedIF, LIF, STBIF, StoreAndForward, Ladder)
+EXACT_CODES = frozenset(kind.code for kind in NEURONS if kind.exact)
