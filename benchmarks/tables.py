@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent
-PAGES = ROOT.parent / "docs"
+PAGES = sorted([ROOT.parent / "README.md", *(ROOT.parent / "docs").glob("*.md")])
 MARKED = re.compile(r"<!-- ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 Rows = Iterable[tuple[object, ...]]
 
@@ -147,6 +147,22 @@ def _code(name: str, code: str, row: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
+def lenet() -> str:
+    """The codes on one network, in short."""
+    rows = results("codes")["mnist lenet 4"]["codes"]
+    first = next(iter(rows.values()))
+    columns = ("", "accuracy", "same answer as the ANN", "counts that differ", "steps", "spikes per neuron")
+    ann = ("ANN (ONNX Runtime)", percent(first["ann_accuracy"]), *[None] * 4)
+    return table(columns, (ann, *(_short(code, row) for code, row in rows.items())))
+
+
+def _short(code: str, row: dict[str, Any]) -> tuple[object, ...]:
+    proven = ", proven exact" if row["proven"] else ""
+    differing = f"{100 * row['differing_counts'] / row['counts']:.4g} %"
+    head = (f"SNN, `{code}`{proven}", percent(row["accuracy"]), percent(row["same_answer"]))
+    return (*head, differing, row["steps"], f"{row['spikes_per_neuron']:.2f}")
+
+
 def median_spiking() -> str:
     """Scatter-and-gather: the LeNets in one step, and with spikes lost."""
     found = results("median_spiking")["settings"]
@@ -189,6 +205,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "median": median,
     "rate-norm": rate_norm,
     "codes": codes,
+    "lenet": lenet,
     "median-spiking": median_spiking,
 }
 
@@ -199,7 +216,7 @@ def filled(text: str) -> str:
 
 
 def main() -> None:
-    for page in sorted(PAGES.glob("*.md")):
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
         if filled(text) != text:
             page.write_text(filled(text), encoding="utf-8")

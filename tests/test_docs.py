@@ -70,10 +70,14 @@ def test_ci_runs_the_readme_test_command() -> None:
     assert script.rstrip().endswith("-m pytest")
 
 
-@pytest.mark.parametrize("page", [page.name for page in PAGES if "<!-- end -->" in page.read_text(encoding="utf-8")])
-def test_tables_are_those_of_the_benchmarks(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_those_of_the_benchmarks(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     tables = importlib.import_module("tables")
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert tables.MARKED.search(text)
+    text = page.read_text(encoding="utf-8")
     assert tables.filled(text) == text
+
+
+def test_some_tables_were_found() -> None:
+    marks = [mark for page in PAGES for mark in re.findall("^<!-- end -->$", page.read_text(encoding="utf-8"), re.M)]
+    assert len(marks) >= 4
