@@ -124,7 +124,7 @@ def test_an_artifact_of_a_plugin_that_has_gone(toychip: Plugin, site: Path, tmp_
     backend = load_backend("toychip")
     save(lowered("dense-chain", backend, "st-bif", "integer"), backend, tmp_path / "net")
     shutil.rmtree(site / "toychip-0.3.1.dist-info")
-    with pytest.raises(UnknownNameError, match="no backend 'toychip'; known: loihi, nir, numpy, "):
+    with pytest.raises(UnknownNameError, match="no backend 'toychip'; known: loihi, netx, nir, numpy, "):
         open_artifact(tmp_path / "net")
 
 
@@ -225,6 +225,6 @@ def test_a_plugin_may_ask_for_an_extra_of_its_own(site: Path) -> None:
 
 def test_an_unknown_backend_lists_those_there_are(toychip: Plugin) -> None:
     with pytest.raises(
-        UnknownNameError, match="no backend 'loihi9'; known: loihi, nir, numpy, tianjic, torch, toychip"
+        UnknownNameError, match="no backend 'loihi9'; known: loihi, netx, nir, numpy, tianjic, torch, toychip"
     ):
         load_backend("loihi9")
