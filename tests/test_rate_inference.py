@@ -104,6 +104,7 @@ def test_a_run_gets_faster_within_its_tolerance(tmp_path: Path) -> None:
     for name, value in model.named_parameters():
         if "scale" not in name:
             assert torch.equal(value, weights[name]), f"{name} has moved"
+    assert fit(model, data, recipe, tmp_path / "2", how=How(device="cpu"), resume=True) == second
 
 
 def test_other_networks_have_no_rates() -> None:

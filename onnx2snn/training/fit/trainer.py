@@ -43,7 +43,7 @@ from onnx2snn.training.runs import (
 
 CHECKPOINT = Path(CHECKPOINTS) / "last.ckpt"
 FREE = {"version", "processes", "device", "command", "finished", "epochs", "best_epoch", "validation", "test"}
-FREE |= {"seconds", "sha256", "recipe", "images"}
+FREE |= {"seconds", "sha256", "recipe", "images", "omega", "at_start"}
 """What may differ between a run and the one that goes on with it; the recipe's values are compared one by one."""
 
 
