@@ -91,9 +91,8 @@ def main() -> None:
             f"--noisy-images {args.noisy_images} --repeats {args.repeats}",
             "machine": {"python": platform.python_version(), "system": platform.system()},
             "test_images": args.images,
-            "noisy_test_images": args.noisy_images,
         }
-        results["settings"][setting] = row
+        results["settings"][setting] = row | {"noisy_test_images": args.noisy_images}
         RESULT.write_text(json.dumps(results, indent=2) + "\n")
 
 

@@ -167,7 +167,7 @@ def median_spiking() -> str:
     """Scatter-and-gather: the LeNets in one step, and with spikes lost."""
     found = results("median_spiking")["settings"]
     lost = tuple(next(iter(found.values()))["with_spikes_lost"])
-    columns = ("setting", "ANN", "`ladder`, T = 1", "counts that differ", *(f"lost: {name}" for name in lost))
+    columns = ("setting", "ANN", "`ladder`, T = 1", "counts that differ", "images", *(f"lost: {name}" for name in lost))
     more = (
         "units",
         "spikes",
@@ -188,6 +188,7 @@ def _setting(name: str, row: dict[str, Any], lost: tuple[str, ...]) -> tuple[obj
         percent(row["ann_accuracy"]),
         percent(row["accuracy"]),
         f"{row['differing_counts'] - row['float32_near_ties']:,} of {row['counts']:,}",
+        f"{row['noisy_test_images']:,}",
         *(f"{percent(drop['accuracy'])} ± {percent(drop['deviation'])}" for drop in noise),
         f"{ours['units']:,}",
         f"{ours['spikes']:,.0f}",
