@@ -121,17 +121,21 @@ def rate_norm() -> str:
 
 def codes() -> str:
     """Every code on trained networks."""
-    columns = ("network, bits", "code", "ANN", "accuracy", "same answer", "counts that differ", "proven", "steps")
+    columns = ("network, bits", "training images x epochs", "test images", "code", "ANN", "accuracy", "same answer")
+    more = ("counts that differ", "proven", "steps", "spikes per neuron", "synaptic operations", "MACs")
     return table(
-        (*columns, "spikes per neuron", "synaptic operations", "MACs", "energy, nJ", "ANN, nJ"),
-        (_code(name, code, row) for name, entry in results("codes").items() for code, row in entry["codes"].items()),
+        (*columns, *more, "energy, nJ", "ANN, nJ"),
+        (_code(name, entry, code) for name, entry in results("codes").items() for code in entry["codes"]),
     )
 
 
-def _code(name: str, code: str, row: dict[str, Any]) -> tuple[object, ...]:
+def _code(name: str, entry: dict[str, Any], code: str) -> tuple[object, ...]:
+    row = entry["codes"][code]
     differing, ties = row["differing_counts"], row["float32_near_ties"]
     return (
         name,
+        f"{entry['training_images']:,} x {entry['epochs']}",
+        f"{entry['test_images']:,}",
         f"`{code}`",
         percent(row["ann_accuracy"]),
         percent(row["accuracy"]),
