@@ -25,7 +25,7 @@ import onnx2snn
 from onnx2snn.artifact import Source
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.flow.batches import batches
-from onnx2snn.flow.reference import OnnxTruth
+from onnx2snn.flow.verification.reference import OnnxTruth
 from onnx2snn.passes import STAIRCASES, run_passes
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -37,7 +37,7 @@ STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 FLOAT32_MIB = 25_503_912 * 4 / 2**20  #: all weights as float32
 MEMORY = """
 import sys, threading, time, onnx, onnxruntime, onnx_ir, onnxscript.optimizer, onnx2snn
-from onnx2snn.flow import convert
+from onnx2snn.flow.conversion import convert
 import onnx2snn.backends.numpy
 page = 4096
 def resident(): return int(open("/proc/self/statm").read().split()[1]) * page

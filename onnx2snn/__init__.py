@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from onnx2snn.artifact import Manifest, Network
     from onnx2snn.backends.base import Backend
     from onnx2snn.errors import Onnx2SnnError
-    from onnx2snn.flow.calibrate import Calibration
-    from onnx2snn.flow.convert import Conversion, convert
-    from onnx2snn.flow.inspect import Inspection, inspect
-    from onnx2snn.flow.simulate import Simulation, simulate
-    from onnx2snn.flow.verify import Verification, verify
+    from onnx2snn.flow.conversion.calibrate import Calibration
+    from onnx2snn.flow.conversion.convert import Conversion, convert
+    from onnx2snn.flow.evaluation.simulate import Simulation, simulate
+    from onnx2snn.flow.inspection.inspect import Inspection, inspect
+    from onnx2snn.flow.verification.verify import Verification, verify
     from onnx2snn.ir import Graph
     from onnx2snn.reporting import Report, report
 
 _HOMES = {
     "Backend": "onnx2snn.backends.base",
-    "Calibration": "onnx2snn.flow.calibrate",
-    "Conversion": "onnx2snn.flow.convert",
+    "Calibration": "onnx2snn.flow.conversion.calibrate",
+    "Conversion": "onnx2snn.flow.conversion.convert",
     "Graph": "onnx2snn.ir",
-    "Inspection": "onnx2snn.flow.inspect",
+    "Inspection": "onnx2snn.flow.inspection.inspect",
     "Manifest": "onnx2snn.artifact",
     "Network": "onnx2snn.artifact",
     "Onnx2SnnError": "onnx2snn.errors",
     "Report": "onnx2snn.reporting.facts",
-    "Simulation": "onnx2snn.flow.simulate",
-    "Verification": "onnx2snn.flow.verify",
-    "convert": "onnx2snn.flow.convert",
-    "inspect": "onnx2snn.flow.inspect",
+    "Simulation": "onnx2snn.flow.evaluation.simulate",
+    "Verification": "onnx2snn.flow.verification.verify",
+    "convert": "onnx2snn.flow.conversion.convert",
+    "inspect": "onnx2snn.flow.inspection.inspect",
     "report": "onnx2snn.reporting.write",
-    "simulate": "onnx2snn.flow.simulate",
-    "verify": "onnx2snn.flow.verify",
+    "simulate": "onnx2snn.flow.evaluation.simulate",
+    "verify": "onnx2snn.flow.verification.verify",
 }
 
 __all__ = [

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import Backend
-from onnx2snn.flow.convert import convert
+from onnx2snn.flow.conversion.convert import convert
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from onnx2snn.artifact import Network, Source
 from onnx2snn.backends.nir import FILE
-from onnx2snn.flow.convert import Conversion, Options
+from onnx2snn.flow.conversion.convert import Conversion
+from onnx2snn.flow.conversion.options import Options
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Encoder, SumPool
 from onnx2snn.plugins import load_backend

@@ -17,9 +17,9 @@ from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.registers import width
 from onnx2snn.artifact import Schedule
 from onnx2snn.errors import PassError, UsageError
-from onnx2snn.flow.budget import Budget
-from onnx2snn.flow.diagnose import Measure
-from onnx2snn.flow.reference import exact_counts
+from onnx2snn.flow.conversion.budget import Budget
+from onnx2snn.flow.verification.diagnose import Measure
+from onnx2snn.flow.verification.reference import exact_counts
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir.ops import Conv, Dense, Neuron
 from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons, run_passes

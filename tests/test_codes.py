@@ -16,7 +16,8 @@ from onnx2snn.analysis.certificate import certify
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.backends.torch import TorchBackend
 from onnx2snn.errors import BackendError, PassError, UsageError
-from onnx2snn.flow.convert import Conversion, Options
+from onnx2snn.flow.conversion.convert import Conversion
+from onnx2snn.flow.conversion.options import Options
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import IF, LIF, Add, AveragePool, Ladder, Neuron, Staircase, StoreAndForward
 from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons, run_passes

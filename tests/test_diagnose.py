@@ -18,9 +18,9 @@ from onnx2snn.analysis.causes import CAUSES, TIMING, Given, causes
 from onnx2snn.artifact import Schedule
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.errors import PassError
-from onnx2snn.flow.charges import charges
-from onnx2snn.flow.diagnose import Diagnoser, Diagnosis, LayerDiagnosis, Measure
-from onnx2snn.flow.reference import Truth, exact_counts
+from onnx2snn.flow.verification.charges import charges
+from onnx2snn.flow.verification.diagnose import Diagnoser, Diagnosis, LayerDiagnosis, Measure
+from onnx2snn.flow.verification.reference import Truth, exact_counts
 from onnx2snn.ir import Array, Graph, parse_graph
 from onnx2snn.ir.ops import STBIF, Dense, Staircase
 from onnx2snn.passes import CODES, STAIRCASES, AddReadouts, MakeInteger, MapNeurons, run_passes

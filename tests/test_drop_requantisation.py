@@ -9,7 +9,7 @@ import pytest
 from command import one_line, onnx2snn
 from dialects import DIALECTS
 
-from onnx2snn.flow.convert import convert
+from onnx2snn.flow.conversion.convert import convert
 
 RESIDUAL = DIALECTS["ort_static_residual"]
 BRANCH = "DequantizeLinear_7"

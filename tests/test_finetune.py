@@ -16,9 +16,9 @@ from torch_networks import MODELS  # noqa: E402
 
 from onnx2snn.artifact import read_manifest  # noqa: E402
 from onnx2snn.backends.torch import build  # noqa: E402
-from onnx2snn.flow.convert import convert  # noqa: E402
-from onnx2snn.flow.reference import exact_counts  # noqa: E402
-from onnx2snn.flow.verify import verify  # noqa: E402
+from onnx2snn.flow.conversion.convert import convert  # noqa: E402
+from onnx2snn.flow.verification.reference import exact_counts  # noqa: E402
+from onnx2snn.flow.verification.verify import verify  # noqa: E402
 from onnx2snn.ir import Graph, load_graph, same  # noqa: E402
 from onnx2snn.ir.ops import IF, Conv, Dense, Encoder, Input, Neuron, Readout, Staircase  # noqa: E402
 from onnx2snn.passes import approximate  # noqa: E402

@@ -21,8 +21,8 @@ from onnx2snn.backends.chains import chain_of
 from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
 from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
 from onnx2snn.errors import ArtifactError, BackendError, DataError, UsageError
-from onnx2snn.flow.convert import convert
-from onnx2snn.flow.latency import latency_of
+from onnx2snn.flow.conversion.convert import convert
+from onnx2snn.flow.evaluation.latency import latency_of
 from onnx2snn.flow.opening import open_artifact
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Dense, Input, MaxPool, Neuron, Readout, Reshape

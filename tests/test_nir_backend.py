@@ -19,7 +19,7 @@ from nir_interpreter import convert, read_and_run  # noqa: E402
 
 from onnx2snn.backends.nir import FILE  # noqa: E402
 from onnx2snn.errors import BackendError, MissingExtraError  # noqa: E402
-from onnx2snn.flow.convert import save  # noqa: E402
+from onnx2snn.flow.conversion.write import save  # noqa: E402
 from onnx2snn.flow.opening import open_artifact  # noqa: E402
 from onnx2snn.ir import parse_graph  # noqa: E402
 from onnx2snn.ir.ops import IF  # noqa: E402

@@ -15,7 +15,7 @@ from onnx2snn import convert
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.backends.numpy.offset_spikes import calibrated
 from onnx2snn.errors import BackendError
-from onnx2snn.flow.reference import exact_counts
+from onnx2snn.flow.verification.reference import exact_counts
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import IF
 from onnx2snn.passes import run_passes

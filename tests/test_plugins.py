@@ -16,7 +16,7 @@ from command import one_line, onnx2snn
 
 from onnx2snn.backends import Backend
 from onnx2snn.errors import BackendError, MissingExtraError, PluginError, UnknownNameError
-from onnx2snn.flow.convert import save
+from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.opening import open_artifact
 from onnx2snn.plugins import GROUP, Plugin, load_backend, plugins
 from onnx2snn.reference import run

@@ -21,8 +21,8 @@ from command import one_line, onnx2snn
 from onnx2snn.cli.sparkline import sparkline
 from onnx2snn.errors import DataError
 from onnx2snn.flow import batches
-from onnx2snn.flow.simulate import simulate
-from onnx2snn.flow.stream import SampleStream
+from onnx2snn.flow.evaluation.simulate import simulate
+from onnx2snn.flow.evaluation.stream import SampleStream
 
 DEMO = files("onnx2snn") / "demo"
 MODEL, DATA = Path(str(DEMO / "digits.onnx")), Path(str(DEMO / "digits.npz"))

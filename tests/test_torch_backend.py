@@ -19,8 +19,10 @@ from safetensors.numpy import save
 
 from onnx2snn.artifact import Source
 from onnx2snn.errors import BackendError, PassError
-from onnx2snn.flow.convert import Conversion, Options, manifest_of
-from onnx2snn.flow.convert import save as save_artifact
+from onnx2snn.flow.conversion.convert import Conversion
+from onnx2snn.flow.conversion.options import Options
+from onnx2snn.flow.conversion.write import manifest_of
+from onnx2snn.flow.conversion.write import save as save_artifact
 from onnx2snn.ir import Graph, Op
 from onnx2snn.ir.ops import STBIF, Dense, Encoder, Input, Multiply, Readout, Relu
 from onnx2snn.plugins import load_backend
@@ -264,7 +266,8 @@ sys.modules["torch"] = None
 from pathlib import Path
 from onnx2snn.backends.torch import build
 from onnx2snn.errors import MissingExtraError
-from onnx2snn.flow.convert import convert, manifest_of
+from onnx2snn.flow.conversion.convert import convert
+from onnx2snn.flow.conversion.write import manifest_of
 from onnx2snn.plugins import load_backend
 backend = load_backend("torch")
 network = convert(sys.argv[1]).lower(backend)

@@ -14,8 +14,8 @@ from onnx2snn.analysis.certificate import certify
 from onnx2snn.analysis.unevenness import Arrivals, Spread, spread, steady
 from onnx2snn.artifact import Schedule
 from onnx2snn.errors import PassError
-from onnx2snn.flow.diagnose import Measure
-from onnx2snn.flow.reference import exact_counts
+from onnx2snn.flow.verification.diagnose import Measure
+from onnx2snn.flow.verification.reference import exact_counts
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import IF, STBIF, Dense, Encoder, Input, Neuron, Readout, SignedIF
 from onnx2snn.passes import STAIRCASES, MakeInteger, MapNeurons, run_passes

@@ -12,7 +12,7 @@ import torch
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.torch import TorchBackend
-from onnx2snn.flow.convert import convert
+from onnx2snn.flow.conversion.convert import convert
 
 torch.set_num_threads(1)  # tests run beside each other
 

@@ -36,7 +36,7 @@ def make(folder: Path) -> None:
     """Artifacts of one step and of several, and the spikes and sums that the emulator finds."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
     from onnx2snn.backends.loihi.netx import NetxBackend, NetxEmulator
-    from onnx2snn.flow.convert import convert
+    from onnx2snn.flow.conversion.convert import convert
 
     for name, model in import_module("netx_models").NETX_MODELS.items():
         for steps in (1, 15):

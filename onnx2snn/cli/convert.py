@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
     from onnx2snn.artifact import LayerRecord, Manifest
     from onnx2snn.backends.base import Footprint
-    from onnx2snn.flow.convert import Settle
+    from onnx2snn.flow.conversion.options import Settle
     from onnx2snn.ir import Graph
     from onnx2snn.passes import Pass
     from onnx2snn.passes.base import Observer
@@ -125,8 +125,10 @@ def command(
 ) -> None:
     """Convert MODEL to a spiking network and write it as an artifact folder."""
     from onnx2snn.artifact import check_target
-    from onnx2snn.flow.budget import Budget
-    from onnx2snn.flow.convert import Calibration, convert, save
+    from onnx2snn.flow.conversion.budget import Budget
+    from onnx2snn.flow.conversion.calibrate import Calibration
+    from onnx2snn.flow.conversion.convert import convert
+    from onnx2snn.flow.conversion.write import save
     from onnx2snn.plugins import load_backend
 
     check_target(out, force)
@@ -254,8 +256,8 @@ def _headline(step: Pass) -> str:
 
 
 def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json: bool) -> None:
-    from onnx2snn.flow.calibrate import was_calibrated
-    from onnx2snn.flow.latency import latency_of
+    from onnx2snn.flow.conversion.calibrate import was_calibrated
+    from onnx2snn.flow.evaluation.latency import latency_of
 
     latency = latency_of(manifest)
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))

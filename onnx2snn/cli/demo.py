@@ -24,10 +24,10 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Inspect, convert, simulate and verify a 4-bit network for handwritten digits that comes with the package."""
-    from onnx2snn.flow.convert import convert
-    from onnx2snn.flow.inspect import inspect
-    from onnx2snn.flow.simulate import simulate
-    from onnx2snn.flow.verify import verify
+    from onnx2snn.flow.conversion.convert import convert
+    from onnx2snn.flow.evaluation.simulate import simulate
+    from onnx2snn.flow.inspection.inspect import inspect
+    from onnx2snn.flow.verification.verify import verify
 
     with as_file(files("onnx2snn") / "demo") as bundle, tempfile.TemporaryDirectory() as scratch:
         model, data = bundle / "digits.onnx", bundle / "digits.npz"

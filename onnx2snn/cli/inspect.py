@@ -10,7 +10,7 @@ import typer
 from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from onnx2snn.flow.inspect import Inspection, NodeReport
+    from onnx2snn.flow.inspection.inspect import Inspection, NodeReport
 
 NAME = "inspect"
 LONGEST = 44  #: characters of a node's name in the table
@@ -26,7 +26,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Say what was understood of MODEL, node by node. Exit code 1 where anything is unsupported."""
-    from onnx2snn.flow.inspect import inspect
+    from onnx2snn.flow.inspection.inspect import inspect
 
     with progress("inspecting"):
         found = inspect(model, data)

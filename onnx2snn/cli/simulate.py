@@ -13,7 +13,7 @@ import typer
 from onnx2snn.cli.output import Json, interruptible, print_json, progress
 
 if TYPE_CHECKING:
-    from onnx2snn.flow.processes import Processes
+    from onnx2snn.flow.evaluation.processes import Processes
 
 NAME = "simulate"
 
@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """Run the artifact in DIR on DATA: accuracy at every step, latency, rates, synaptic operations, energy, noise."""
     from onnx2snn.cli.simulation import as_dictionary, check_csv, show, write_csv
-    from onnx2snn.flow.simulate import DEVICES, simulate
+    from onnx2snn.flow.evaluation.simulate import DEVICES, simulate
     from onnx2snn.metrics import Noise
     from onnx2snn.metrics.answers import parse_exits
 
@@ -82,7 +82,7 @@ def command(
 @contextmanager
 def sharing() -> Generator[Processes]:
     """The processes that torchrun started, or this one alone."""
-    from onnx2snn.flow.processes import Alone
+    from onnx2snn.flow.evaluation.processes import Alone
 
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Alone()

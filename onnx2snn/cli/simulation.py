@@ -13,7 +13,7 @@ from onnx2snn.cli.sparkline import sparkline
 from onnx2snn.errors import DataError
 
 if TYPE_CHECKING:
-    from onnx2snn.flow.simulate import Simulation
+    from onnx2snn.flow.evaluation.simulate import Simulation
 
 MARKS = (0.5, 0.9, 0.99)  #: shares of the final accuracy whose first step is named
 
@@ -85,7 +85,7 @@ def _first(shares: Sequence[float], wanted: float) -> int:
 
 def _show_exits(found: Simulation) -> None:
     """The earliest exit that costs at most a tenth of a point, of the thresholds tried."""
-    from onnx2snn.flow.curve import earliest
+    from onnx2snn.flow.evaluation.curve import earliest
 
     best = earliest(found.exits, found.accuracy)
     if best is None or best.steps >= found.steps:

@@ -12,8 +12,8 @@ from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 if TYPE_CHECKING:
     from onnx2snn.analysis.causes import Cause
     from onnx2snn.analysis.certificate import Verdict
-    from onnx2snn.flow.diagnose import Diagnosis
-    from onnx2snn.flow.verify import Parity, Verification
+    from onnx2snn.flow.verification.diagnose import Diagnosis
+    from onnx2snn.flow.verification.verify import Parity, Verification
 
 NAME = "verify"
 MANY = 4  #: channels of a layer that are shown; JSON has them all
@@ -32,7 +32,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Prove what can be proven of the artifact in DIR, and measure it on DATA. Exit code 1 for a finding."""
-    from onnx2snn.flow.verify import verify
+    from onnx2snn.flow.verification.verify import verify
 
     with progress("verifying") as bar:
         found = verify(model, artifact, data, bar, diagnose)
@@ -65,7 +65,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
 
 def show(found: Verification) -> None:
     """The verification in words."""
-    from onnx2snn.flow.claim import claim
+    from onnx2snn.flow.verification.claim import claim
 
     certificate = found.certificate
     words = claim(certificate, found.calibrated, found.fine_tuning is not None)

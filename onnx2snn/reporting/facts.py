@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from onnx2snn.flow.curve import Exit, Moment
+from onnx2snn.flow.evaluation.curve import Exit, Moment
 from onnx2snn.metrics import Energy, InputActivity, Totals
 
 
@@ -81,7 +81,7 @@ class Device(Fact):
 class Simulation(Fact):
     """The network on all samples: latency in ticks, settle steps included, accuracy where there are labels.
 
-    The rest, which a simulator may not tell, as in `onnx2snn.flow.simulate.Simulation`.
+    The rest, which a simulator may not tell, as in `onnx2snn.flow.evaluation.simulate.Simulation`.
     early: the exit with the fewest steps that costs at most 0.1 % of the samples.
     """
 
@@ -99,7 +99,7 @@ class Simulation(Fact):
 
 
 class Parity(Fact):
-    """The network beside the model on all samples; see `onnx2snn.flow.verify.Parity`."""
+    """The network beside the model on all samples; see `onnx2snn.flow.verification.verify.Parity`."""
 
     samples: int
     executor: str
@@ -111,7 +111,7 @@ class Parity(Fact):
 
 
 class Difference(Fact):
-    """Counts of a population that differ from the model's; see `onnx2snn.flow.verify.LayerParity`.
+    """Counts of a population that differ from the model's; see `onnx2snn.flow.verification.verify.LayerParity`.
 
     causes: how many differ in the network for which cause (`onnx2snn.analysis.causes`).  advice: what to do.
     """

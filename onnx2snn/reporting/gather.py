@@ -9,14 +9,14 @@ from pathlib import Path
 
 from onnx2snn.artifact import Manifest
 from onnx2snn.errors import BackendError, MissingExtraError
-from onnx2snn.flow.calibrate import was_calibrated
-from onnx2snn.flow.claim import claim, recorded
-from onnx2snn.flow.curve import earliest
-from onnx2snn.flow.evaluate import Progress
+from onnx2snn.flow.conversion.calibrate import was_calibrated
+from onnx2snn.flow.evaluation.curve import earliest
+from onnx2snn.flow.evaluation.evaluate import Progress
+from onnx2snn.flow.evaluation.simulate import Simulation as Simulated
+from onnx2snn.flow.evaluation.simulate import simulate
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.simulate import Simulation as Simulated
-from onnx2snn.flow.simulate import simulate
-from onnx2snn.flow.verify import Verification, verify
+from onnx2snn.flow.verification.claim import claim, recorded
+from onnx2snn.flow.verification.verify import Verification, verify
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.metrics import LayerActivity, load_device, units

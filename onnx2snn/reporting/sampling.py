@@ -10,7 +10,7 @@ import numpy as np
 from onnx2snn.artifact import Manifest
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.errors import DataError
-from onnx2snn.flow.stream import SampleStream
+from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.reference import Run

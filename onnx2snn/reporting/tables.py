@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 
-from onnx2snn.flow.curve import Moment
+from onnx2snn.flow.evaluation.curve import Moment
 from onnx2snn.metrics import Energy
 from onnx2snn.reporting.facts import Difference, Layer, Op, Report
 

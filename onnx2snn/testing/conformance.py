@@ -17,7 +17,9 @@ import numpy as np
 from onnx2snn.artifact import Network, Source, read_manifest
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, Onnx2SnnError, PassError
-from onnx2snn.flow.convert import Conversion, Options, save
+from onnx2snn.flow.conversion.convert import Conversion
+from onnx2snn.flow.conversion.options import Options
+from onnx2snn.flow.conversion.write import save
 from onnx2snn.reference import Run, run
 from onnx2snn.testing.cases import CASES
 

@@ -16,8 +16,8 @@ from models import Array
 
 from dialects import DIALECTS, Dialect
 from onnx2snn.errors import Onnx2SnnError, PassError
-from onnx2snn.flow.convert import convert
-from onnx2snn.flow.inspect import inspect
+from onnx2snn.flow.conversion.convert import convert
+from onnx2snn.flow.inspection.inspect import inspect
 from onnx2snn.frontends.onnx import executor, read_onnx
 from onnx2snn.ir import Graph, print_graph
 from onnx2snn.passes import STAIRCASES, run_passes

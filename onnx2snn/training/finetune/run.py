@@ -12,10 +12,10 @@ import torch
 
 from onnx2snn.artifact import FineTuning, Manifest, check_target
 from onnx2snn.errors import DataError, UsageError
-from onnx2snn.flow.convert import save
+from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import Samples, read_samples
+from onnx2snn.flow.evaluation.simulate import check_labels
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.simulate import check_labels
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron, Readout
 from onnx2snn.reference import settle_bound

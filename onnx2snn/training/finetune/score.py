@@ -14,7 +14,7 @@ from onnx2snn.backends.torch.module import build
 from onnx2snn.backends.torch.runtime import Neuron as NeuronLayer
 from onnx2snn.flow.batches import batches
 from onnx2snn.flow.data import Samples
-from onnx2snn.flow.simulate import accuracy_of
+from onnx2snn.flow.evaluation.simulate import accuracy_of
 from onnx2snn.ir import Array, Graph
 from onnx2snn.training.finetune.names import tensors
 from onnx2snn.training.finetune.teacher import Teacher

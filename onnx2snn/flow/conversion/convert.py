@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.widths import is_integer
-from onnx2snn.artifact import Manifest, ModelRecord, Network, Schedule, Source, check_target, seal, writing
+from onnx2snn.artifact import Manifest, Network, Schedule, Source
 from onnx2snn.backends.base import Backend
-from onnx2snn.errors import BackendError, UnknownNameError, UsageError
-from onnx2snn.flow.budget import Budget
-from onnx2snn.flow.calibrate import Calibration, Samples, Target, Tuner
+from onnx2snn.errors import BackendError, UsageError
+from onnx2snn.flow.conversion.budget import Budget
+from onnx2snn.flow.conversion.calibrate import Calibration, Samples, Target, Tuner
+from onnx2snn.flow.conversion.options import Options, Settle
+from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
-from onnx2snn.flow.layer_records import layer_records
 from onnx2snn.frontends.onnx import read_onnx
-from onnx2snn.ir import Array, Graph, save_graph
-from onnx2snn.ir.ops import LIF, Conv, Dense, Neuron, Reset, Staircase
+from onnx2snn.ir import Array, Graph
+from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
 from onnx2snn.passes import (
-    CODES,
     UNSIGNED,
     CoarsenStaircases,
     DropRequantisation,
@@ -32,83 +31,13 @@ from onnx2snn.passes import (
     Pass,
     Recipe,
     approximate,
-    check_leak,
     most_levels,
     run_passes,
 )
 from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
-from onnx2snn.reference import Run, inputs_of, settle_bound
-from onnx2snn.version import __version__
-
-Settle = int | Literal["auto"]
-MOST_STEPS = (1 << 16) - 1  #: levels of the widest quantiser that is read
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to convert; None leaves the choice to the model and the backend.
-
-    code: name of a code.  steps: inject steps; by default the largest number of levels.
-    settle: steps after them; by default "auto" (until silent) for exact codes and 0 for the others.
-    calibrate_steps: steps of a run before each that finds the initial membranes of the samples (code `if`); 0: none.
-    integer: whole-number arithmetic; by default where all weights are quantised.
-    passes: the text of a recipe that replaces the backend's own.
-    most_levels: staircases with more levels get this many, which makes 8-bit models fast; 0: leave them.
-    drop_requantisation: signed quantisers of branches that only a sum reads are removed; an approximation.
-    decay, reset: of code `lif`: what a membrane keeps from step to step (0.9), and what a spike does to it: "subtract"
-    the threshold (default) or back to "zero".
-    bits: what weights, thresholds and membranes may take.
-    """
-
-    code: str | None = None
-    steps: int | None = None
-    settle: Settle | None = None
-    integer: bool | None = None
-    passes: str | None = None
-    most_levels: int = 0
-    calibrate_steps: int = 0
-    drop_requantisation: bool = False
-    decay: float | None = None
-    reset: str | None = None
-    bits: Budget | None = None
-
-    def __post_init__(self) -> None:
-        if self.code is not None and self.code not in CODES:
-            raise UnknownNameError(f"no code {self.code!r}; known: {', '.join(CODES)}")
-        if self.steps is not None:
-            _check_number("steps", self.steps, 1)
-        if self.settle is not None and not (isinstance(self.settle, str) and self.settle == "auto"):
-            _check_number("settle", self.settle, 0, " or 'auto'")
-        _check_number("most_levels", self.most_levels, 0)
-        _check_number("calibrate_steps", self.calibrate_steps, 0)
-        if self.drop_requantisation and self.passes is not None:
-            raise UsageError("drop_requantisation: goes with the backend's own recipe; name the pass in passes instead")
-        for step in parse_recipe(self.passes or ""):
-            if isinstance(step, MapNeurons):
-                _check_number("pass map-neurons: steps", step.steps, 0)
-                self._check_schedule(step.code)
-        if self.code is not None:
-            self._check_schedule(self.code)
-        if (self.decay, self.reset) != (None, None) and (self.code != "lif" or self.passes is not None):
-            raise UsageError("decay, reset: go with --code lif; beside --passes, map-neurons takes them itself")
-        check_leak("lif", *self.leak)
-
-    def _check_schedule(self, code: str) -> None:
-        """Units side by side need one step, and rest after it."""
-        if code == "ladder" and self.steps not in (None, 1):
-            raise UsageError(f"steps: code ladder runs in one step, all units at once; found {self.steps}")
-        if code == "ladder" and self.settle not in (None, 0, "auto"):
-            raise UsageError(f"settle: code ladder is done after its one step; 0 or auto expected, found {self.settle}")
-
-    @property
-    def leak(self) -> tuple[float, str]:
-        """Decay and reset, the defaults filled in."""
-        return (
-            MapNeurons.decay if self.decay is None else self.decay,
-            MapNeurons.reset if self.reset is None else self.reset,
-        )
+from onnx2snn.reference import Run, inputs_of
 
 
 @dataclass(frozen=True)
@@ -302,51 +231,6 @@ def convert(
     return conversion
 
 
-def save(network: Network, backend: Backend, folder: Path, force: bool = False) -> Manifest:
-    """Writes `network` as an artifact of `backend`; raises `UsageError` where something would be lost."""
-    check_target(folder, force)
-    with writing(folder, force) as scratch:
-        save_graph(network.graph, scratch)
-        backend.emit(network, scratch)
-        return seal(scratch, manifest_of(network, backend))
-
-
-def manifest_of(network: Network, backend: Backend) -> Manifest:
-    """The manifest of a network, still without files."""
-    graph, schedule = network.graph, network.schedule
-    return Manifest(
-        made_by=f"onnx2snn {__version__}",
-        backend=str(backend),
-        fidelity=backend.fidelity_of(network),
-        model=ModelRecord(file=network.source.file, sha256=network.source.sha256),
-        code=network.code,
-        arithmetic="integer" if network.integer else "float",
-        steps=schedule.steps,
-        settle="auto" if schedule.settle is None else schedule.settle,
-        settle_bound=settle_bound(graph, schedule.steps),
-        calibrate_steps=schedule.calibrate,
-        pipeline_steps=backend.pipeline_steps(network),
-        reset=reset_of(graph),
-        encoder="analog" if network.analog_input else "quantised",
-        inputs=network.inputs,
-        outputs=network.outputs,
-        staircase_passes=network.staircase_passes,
-        neuron_passes=network.neuron_passes,
-        layers=layer_records(graph, network.certificate),
-        approximations=network.certificate.approximations,
-        fine_tuning=network.fine_tuning,
-        notes=network.notes,
-        command=network.command,
-        files={},
-    )
-
-
-def reset_of(graph: Graph) -> Reset:
-    """What a spike does to the membranes of a network."""
-    resets: list[Reset] = [node.op.reset for node in graph.of(LIF) if isinstance(node.op, LIF)]
-    return resets[0] if resets else "subtract"
-
-
 def _leak_of(mapping: Recipe | None, options: Options) -> tuple[float, str]:
     """Decay and reset that the membranes will have."""
     steps = (step for step in mapping or () if isinstance(step, MapNeurons))
@@ -355,11 +239,6 @@ def _leak_of(mapping: Recipe | None, options: Options) -> tuple[float, str]:
 
 def _default_steps(code: str, reference: Graph) -> int:
     return 1 if code == "ladder" else most_levels(reference)
-
-
-def _check_number(name: str, value: object, low: int, others: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MOST_STEPS:
-        raise UsageError(f"{name}: a whole number from {low} to {MOST_STEPS}{others} expected, found {value!r}")
 
 
 def _has_negative_counts(reference: Graph) -> bool:
@@ -378,6 +257,3 @@ def _code_of(recipe: Recipe) -> str:
 
 def _steps_of(recipe: Recipe) -> int:
     return next(step.steps for step in recipe if isinstance(step, MapNeurons))
-
-
-__all__ = ["Calibration", "Conversion", "Options", "convert", "layer_records", "manifest_of", "save"]

@@ -12,9 +12,9 @@ from onnx2snn.analysis.causes import CAUSES, NEAR, TIMING, Cause, Given, Populat
 from onnx2snn.analysis.coarser import coarsened, spike_worth, too_fine
 from onnx2snn.artifact import Schedule
 from onnx2snn.errors import Onnx2SnnError
-from onnx2snn.flow.charges import charges
-from onnx2snn.flow.mending import advice
-from onnx2snn.flow.reference import Truth
+from onnx2snn.flow.verification.charges import charges
+from onnx2snn.flow.verification.mending import advice
+from onnx2snn.flow.verification.reference import Truth
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import LIF, Neuron, Staircase
 from onnx2snn.passes import MakeInteger, MapNeurons, most_levels, run_passes

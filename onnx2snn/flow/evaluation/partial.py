@@ -14,7 +14,7 @@ import numpy as np
 
 from onnx2snn.errors import DataError, UsageError
 from onnx2snn.flow.data import write_arrays
-from onnx2snn.flow.trial import Part
+from onnx2snn.flow.evaluation.trial import Part
 from onnx2snn.ir import Array
 from onnx2snn.metrics import Counters
 

@@ -9,7 +9,7 @@ from onnx2snn.analysis.causes import TIMING, Cause
 from onnx2snn.ir import Graph
 
 if TYPE_CHECKING:
-    from onnx2snn.flow.diagnose import LayerDiagnosis, Trial
+    from onnx2snn.flow.verification.diagnose import LayerDiagnosis, Trial
 
 LOST: dict[Cause, str] = {
     "late": "late spikes",

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from onnx2snn.errors import GraphError
-from onnx2snn.flow.partial import Partial, Task
-from onnx2snn.flow.processes import Processes
-from onnx2snn.flow.stream import SampleStream
-from onnx2snn.flow.trial import Part, Trial
+from onnx2snn.flow.evaluation.partial import Partial, Task
+from onnx2snn.flow.evaluation.processes import Processes
+from onnx2snn.flow.evaluation.stream import SampleStream
+from onnx2snn.flow.evaluation.trial import Part, Trial
 from onnx2snn.metrics import merged
 
 Progress = Callable[[int, int], None]  #: samples done, samples in all

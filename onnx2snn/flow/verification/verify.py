@@ -13,12 +13,12 @@ from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import FineTuning, Source, check_files
 from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError, UsageError
 from onnx2snn.flow.batches import batch_size, batches
-from onnx2snn.flow.calibrate import was_calibrated
+from onnx2snn.flow.conversion.calibrate import was_calibrated
 from onnx2snn.flow.data import Samples, read_samples
-from onnx2snn.flow.diagnose import Diagnoser, Diagnosis
+from onnx2snn.flow.evaluation.simulate import Progress
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.reference import OnnxTruth, Truth, exact_counts
-from onnx2snn.flow.simulate import Progress
+from onnx2snn.flow.verification.diagnose import Diagnoser, Diagnosis
+from onnx2snn.flow.verification.reference import OnnxTruth, Truth, exact_counts
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Neuron

@@ -9,10 +9,10 @@ from typing import Literal
 
 from onnx2snn.analysis.certificate import Certificate, Verdict, certify
 from onnx2snn.errors import Onnx2SnnError
-from onnx2snn.flow.advice import CALIBRATE, WEIGHTS, advice
 from onnx2snn.flow.data import read_samples
-from onnx2snn.flow.dialects import dialect
-from onnx2snn.flow.levels import LevelCost, level_costs
+from onnx2snn.flow.inspection.advice import CALIBRATE, WEIGHTS, advice
+from onnx2snn.flow.inspection.dialects import dialect
+from onnx2snn.flow.inspection.levels import LevelCost, level_costs
 from onnx2snn.frontends.onnx import Reading, Record, list_nodes, read_onnx
 from onnx2snn.ir import Graph, Op
 from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, LeakyRelu, Quantise, Relu, Staircase, Unary

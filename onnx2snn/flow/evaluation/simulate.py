@@ -10,15 +10,15 @@ import numpy as np
 
 from onnx2snn.errors import DataError, UsageError
 from onnx2snn.flow.batches import batch_size
-from onnx2snn.flow.curve import Exit, Moment, curve, exits
 from onnx2snn.flow.data import check_results, write_results
-from onnx2snn.flow.evaluate import Progress, evaluate
-from onnx2snn.flow.latency import latency_of
+from onnx2snn.flow.evaluation.curve import Exit, Moment, curve, exits
+from onnx2snn.flow.evaluation.evaluate import Progress, evaluate
+from onnx2snn.flow.evaluation.latency import latency_of
+from onnx2snn.flow.evaluation.partial import Partial, digest, tasks
+from onnx2snn.flow.evaluation.processes import Alone, Processes
+from onnx2snn.flow.evaluation.stream import SampleStream
+from onnx2snn.flow.evaluation.trial import Part, Trial
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.partial import Partial, digest, tasks
-from onnx2snn.flow.processes import Alone, Processes
-from onnx2snn.flow.stream import SampleStream
-from onnx2snn.flow.trial import Part, Trial
 from onnx2snn.ir import Array
 from onnx2snn.metrics import Device, Energy, Exits, InputActivity, LayerActivity, Noise, Totals, load_device, price
 from onnx2snn.metrics.activity import inputs, layers, totals

@@ -1,0 +1,1 @@
+"""Running artifacts on samples: batches, processes, partial results, latency."""

@@ -1,0 +1,1 @@
+"""How a model file is read for `inspect`: what was understood, and what would change it."""

@@ -1,0 +1,1 @@
+"""Comparing artifacts with their models, and saying where they differ and why."""
