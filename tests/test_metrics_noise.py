@@ -157,3 +157,12 @@ def test_noise_says_what_is_wrong() -> None:
     for options in (*wrong, {"drop_in": ("encoder",)}):
         with pytest.raises(UsageError, match=r"expected|give"):
             Noise(**options)  # type: ignore[arg-type]
+
+
+def test_populations_are_named_by_patterns() -> None:
+    network = lowered("conv-chain", load_backend("numpy"), "st-bif", "integer")
+    names = [node.name for node in network.graph.of(Neuron)]
+    for pattern, chosen in ((f"{names[-1][:2]}*", names[-1][:2]), ("*", "")):
+        loss = Noise(drop=0.5, drop_in=(pattern,)).loss(network.graph, 0, 0)
+        assert loss is not None
+        assert set(loss.numbers) == {name for name in names if name.startswith(chosen)}

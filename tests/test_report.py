@@ -16,14 +16,16 @@ from command import one_line, onnx2snn
 from models import lenet
 
 import onnx2snn as package
+from onnx2snn.artifact import LayerRecord
 from onnx2snn.errors import DataError, MissingExtraError, UsageError
 from onnx2snn.reporting import Report, report
-from onnx2snn.reporting.facts import Layer, Op
+from onnx2snn.reporting.facts import Layer
 from onnx2snn.reporting.page import render
 from onnx2snn.reporting.pictures import PICTURES, inline
 from onnx2snn.reporting.pictures.canvas import labels
 from onnx2snn.reporting.sampling import NEURONS, POPULATIONS, by_activity, spread
 from onnx2snn.reporting.tables import tables
+from onnx2snn.reporting.words import percent
 
 DEMO = Path(str(files("onnx2snn"))) / "demo"
 MODEL, DATA = DEMO / "digits.onnx", DEMO / "digits.npz"
@@ -229,10 +231,32 @@ def test_an_artifact_that_does_not_run_here(tmp_path: Path) -> None:
     pytest.importorskip("nir", reason="the nir extra is not installed")
     package.convert(MODEL).save(tmp_path / "net", backend="nir")
     facts = report(tmp_path / "net", data=DATA, model=MODEL)
-    assert "backend nir has no simulator" in facts.missing["activity"]
+    assert "backend nir has no simulator" in facts.missing["parity"]
     assert facts.parity is None
-    assert facts.sample is not None  # the reference runs it all the same
+    assert facts.simulation is not None  # the NumPy simulator runs it all the same
+    assert facts.sample is not None
     outline(page_of(facts))
+
+
+def test_spikes_lost_are_tried_and_told(artifacts: Path) -> None:
+    facts = report(artifacts / "st-bif", data=artifacts / "few.npz", drops=(0.0001, 0.9))
+    assert facts.simulation is not None
+    little, much = facts.simulation.robustness
+    assert (little.drop, little.runs, much.drop) == (0.0001, 3, 0.9)
+    assert little.accuracy > much.accuracy
+    page = page_of(facts)
+    outline(page)
+    assert "With spikes lost at random" in page
+    assert f"{percent(0.9)} of all spikes lost" in page
+
+
+def test_a_chip_s_network_is_shown_in_numpy_with_the_chip_s_latency(tmp_path: Path) -> None:
+    package.convert(MODEL).save(tmp_path / "net", backend="tianjic")
+    facts = report(tmp_path / "net", data=DATA)
+    assert facts.simulation is not None
+    assert facts.simulation.curve
+    assert facts.simulation.totals is not None
+    assert f"on the chip {facts.conversion.pipeline_steps} more" in page_of(facts)
 
 
 def test_names_are_text_whatever_they_say(whole: Report) -> None:
@@ -305,7 +329,7 @@ def test_tables(whole: Report) -> None:
     assert set(rows) == {
         f"{name}.csv" for name in ("causes", "certificate", "curve", "energy", "layers", "membranes", "spikes")
     }
-    assert set(rows["certificate.csv"][0]) == set(Op.model_fields)
+    assert set(rows["certificate.csv"][0]) == set(LayerRecord.model_fields)
     assert set(Layer.model_fields) - set(rows["layers.csv"][0]) == {"difference"}
     assert whole.simulation is not None
     assert [float(row["accuracy"]) for row in rows["curve.csv"]] == [m.accuracy for m in whole.simulation.curve]

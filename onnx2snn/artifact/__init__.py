@@ -2,7 +2,7 @@
 
 from onnx2snn.artifact.fine_tuning import FineTuning
 from onnx2snn.artifact.folder import MANIFEST, check_files, check_target, read_manifest, seal, writing
-from onnx2snn.artifact.manifest import LayerRecord, Manifest, ModelRecord
+from onnx2snn.artifact.manifest import LayerRecord, Manifest, ModelRecord, Record
 from onnx2snn.artifact.network import Network, Schedule, Source
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Manifest",
     "ModelRecord",
     "Network",
+    "Record",
     "Schedule",
     "Source",
     "check_files",

@@ -14,18 +14,20 @@ from onnx2snn.artifact.network import Schedule
 SCHEMA_VERSION = 1
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """A record that nothing changes once it is made, and that has no fields but its own."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ModelRecord(_Record):
+class ModelRecord(Record):
     """The ONNX file that was converted."""
 
     file: str
     sha256: str
 
 
-class LayerRecord(_Record):
+class LayerRecord(Record):
     """One op of the spiking graph and how far it is proven to equal the quantised network's.
 
     counts: least and greatest count of the staircase that a population stands for.
@@ -47,7 +49,7 @@ class LayerRecord(_Record):
     threshold_bits: int = 0
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """Everything that is needed to understand and run an artifact, but for its arrays."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

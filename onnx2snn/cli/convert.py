@@ -12,6 +12,7 @@ import typer
 
 from onnx2snn.cli.output import Json, print_json, print_table, progress
 from onnx2snn.errors import UsageError
+from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
@@ -267,12 +268,14 @@ def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json:
         found = {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, "latency": latency}
         print_json({**found, **cores, **manifest.model_dump()})
         return
-    silent = f"until silent (at most {manifest.settle_bound} steps)"
-    settle = silent if manifest.settle == "auto" else f"{manifest.settle} steps"
+    silent = f"until silent (at most {amount(manifest.settle_bound, 'step')})"
+    settle = silent if manifest.settle == "auto" else amount(manifest.settle, "step")
     kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}"
     print(f"{out}: {manifest.backend} artifact, {kind}")
-    before = f", {manifest.calibrate_steps} steps before them to set membranes" if manifest.calibrate_steps else ""
-    print(f"T = {manifest.steps}, settle {settle}{before}: {latency.most_steps} steps at most")
+    before = (
+        f", {amount(manifest.calibrate_steps, 'step')} before them to set membranes" if manifest.calibrate_steps else ""
+    )
+    print(f"T = {manifest.steps}, settle {settle}{before}: {amount(latency.most_steps, 'step')} at most")
     for text in latency.words:
         print(f"  {text}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)

@@ -11,6 +11,7 @@ import typer
 
 from onnx2snn.cli.output import Json, percent, print_json, progress
 from onnx2snn.cli.verify import as_dictionary, show
+from onnx2snn.words import amount
 
 NAME = "demo"
 
@@ -43,6 +44,7 @@ def command(
     else:
         print(f"digits.onnx: {inspection.summary}")
         accuracy = percent(simulation.accuracy)
-        print(f"spiking network: {simulation.samples} test images, accuracy {accuracy}, {simulation.steps} steps")
+        steps = amount(simulation.steps, "step")
+        print(f"spiking network: {simulation.samples} test images, accuracy {accuracy}, {steps}")
         show(verification)
     raise typer.Exit(0 if verification.ok else 1)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from onnx2snn.errors import InterruptedRunError
+from onnx2snn.errors import InterruptedRunError, UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 ProgressCallback = Callable[[int, int], None]
@@ -85,6 +85,14 @@ def interruptible() -> Generator[None]:
         yield
     except KeyboardInterrupt as stop:
         raise InterruptedRunError(str(stop) or "interrupted") from None
+
+
+def numbers(option: str, text: str | None) -> tuple[float, ...]:
+    """The numbers in a text like `0.1,0.2`; none without a text. Raises `UsageError`."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise UsageError(f"{option}: numbers like 0.1,0.2 expected, found {text!r}") from None
 
 
 def percent(share: float | None) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from onnx2snn.cli.output import Json, ProgressCallback, percent, print_table, progress
+from onnx2snn.cli.output import Json, ProgressCallback, numbers, percent, print_table, progress
 from onnx2snn.cli.sparkline import sparkline
+from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from onnx2snn.reporting.facts import Report
@@ -33,6 +34,10 @@ def command(
         typer.Option(help="The ONNX file, to prove and measure against.", show_default=False),
     ] = None,
     sample: Annotated[int, typer.Option(help="The sample that is shown spike by spike.", min=0, metavar="N")] = 0,
+    drop: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="P,...", help="Also lose every spike with these probabilities, three runs of each."),
+    ] = None,
     pictures: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Write the pictures as files into this folder.", metavar="FOLDER", show_default=False),
@@ -60,6 +65,7 @@ def command(
             data=data,
             model=model,
             sample=sample,
+            drops=numbers("--drop", drop),
             pictures=pictures,
             format=cast("Format", format),
             tables=tables,
@@ -87,7 +93,8 @@ def show(found: Report) -> None:
     print(f"certificate: {conversion.proven} of {conversion.breakpoints} breakpoints proven")
     simulation, parity = found.simulation, found.parity
     if simulation is not None:
-        print(f"{simulation.samples} samples, {simulation.steps} steps, accuracy {percent(simulation.accuracy)}")
+        samples, steps = amount(simulation.samples, "sample"), amount(simulation.steps, "step")
+        print(f"{samples}, {steps}, accuracy {percent(simulation.accuracy)}")
         curve, name = shares(found)
         if len(curve) > 1:
             print(f"{name} after step 1 to {len(curve)}: {sparkline(curve)}")

@@ -35,7 +35,10 @@ def command(
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="NAME|FILE.toml", help="Energy table, more than once for several.", show_default=False),
     ] = None,
-    exit_rule: Annotated[str, typer.Option("--exit", help="Rule of early exit: margin or confidence.")] = "margin",
+    exit_rule: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--exit", metavar="RULE", help="Rule of early exit: margin (default) or confidence."),
+    ] = None,
     exit_at: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="A,B,...", help="Thresholds of early exit.", show_default=False),
@@ -43,7 +46,9 @@ def command(
     drop: Annotated[float, typer.Option(metavar="P", help="Lose each spike with this probability.")] = 0.0,
     drop_in: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME,...", help="Lose spikes of these populations alone, or of: encoder."),
+        typer.Option(
+            metavar="NAME,...", help="Lose spikes of these populations alone; patterns such as conv*, or encoder."
+        ),
     ] = None,
     weight_noise: Annotated[float, typer.Option(metavar="SIGMA", help="Relative Gaussian noise on weights.")] = 0.0,
     threshold_noise: Annotated[
@@ -51,6 +56,9 @@ def command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     repeats: Annotated[int, typer.Option(help="Runs, each with noise of its own.")] = 1,
+    in_numpy: Annotated[
+        bool, typer.Option("--in-numpy", help="Run the network in the NumPy simulator, whatever its backend.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an interrupted run left beside OUT.")
     ] = False,
@@ -58,17 +66,17 @@ def command(
 ) -> None:
     """Run the artifact in DIR on DATA: accuracy at every step, latency, rates, synaptic operations, energy, noise."""
     from onnx2snn.cli.simulation import as_dictionary, check_csv, show, write_csv
-    from onnx2snn.flow.evaluation.simulate import DEVICES, simulate
+    from onnx2snn.flow.evaluation.simulate import simulate
     from onnx2snn.metrics import Noise
     from onnx2snn.metrics.answers import parse_exits
 
     if csv is not None:
         check_csv(csv)
-    rule = parse_exits(exit_rule, exit_at)
+    rule = None if exit_rule is None and exit_at is None else parse_exits(exit_rule or "margin", exit_at)
     names = tuple(name.strip() for name in drop_in.split(",")) if drop_in else ()
     noise = Noise(drop, names, weight_noise, threshold_noise, seed, repeats)
     with interruptible(), sharing() as processes, progress("simulating") as bar:
-        found = simulate(artifact, data, save, bar, device or DEVICES, rule, noise, resume, processes)
+        found = simulate(artifact, data, save, bar, device or None, rule, noise, resume, processes, in_numpy)
     if processes.rank:
         return
     if csv is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from onnx2snn.cli.output import percent, print_table
 from onnx2snn.cli.sparkline import sparkline
 from onnx2snn.errors import DataError
+from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from onnx2snn.flow.evaluation.simulate import Simulation
@@ -23,6 +24,7 @@ def as_dictionary(found: Simulation) -> dict[str, Any]:
     totals = None if found.totals is None else asdict(found.totals) | {"sparsity": found.totals.sparsity}
     return {
         "samples": found.samples,
+        "simulator": found.simulator,
         "accuracy": found.accuracy,
         "steps": found.steps,
         "inject_steps": found.inject_steps,
@@ -44,8 +46,8 @@ def as_dictionary(found: Simulation) -> dict[str, Any]:
 def show(found: Simulation, title: str) -> None:
     """The simulation in tables."""
     parts = f"{found.inject_steps} + {found.steps - found.inject_steps}"
-    steps = f"{found.steps} steps ({parts}; never more than {found.most_steps})"
-    print(f"{found.samples} samples, {steps}, accuracy {percent(found.accuracy)}{_deviation(found)}")
+    steps = f"{amount(found.steps, 'step')} ({parts}; never more than {found.most_steps})"
+    print(f"{amount(found.samples, 'sample')}, {steps}, accuracy {percent(found.accuracy)}{_deviation(found)}")
     _show_curve(found)
     _show_exits(found)
     _show_layers(found, title)
@@ -115,7 +117,7 @@ def _show_layers(found: Simulation, title: str) -> None:
     print_table(f"{title}, per sample", columns, rows)
     sums = found.totals
     if sums is None:
-        print("accuracy at every step, synaptic operations, MACs and energy are known of backend numpy alone")
+        print("accuracy at every step, synaptic operations, MACs and energy: run the network in NumPy (--in-numpy)")
     else:
         print(
             f"per sample: {sums.spikes:.6g} spikes, rate {sums.rate:.4f}, {sums.operations:.6g} synaptic operations "
@@ -142,7 +144,9 @@ def _show_energy(found: Simulation) -> None:
 
 
 def check_csv(stem: Path) -> None:
-    """Raises `DataError` where there is no folder to write tables to: said before the run, not after it."""
+    """Raises `DataError` where `STEM.layers.csv` could not be written: said before the run, not after it."""
+    if stem.is_dir():
+        raise DataError(f"{stem}: the beginning of file names expected, such as {stem / 'run'}, found a folder")
     if not stem.parent.is_dir():
         raise DataError(f"{stem.parent}: a folder to write to expected, found none")
 

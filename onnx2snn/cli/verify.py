@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
+from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.causes import Cause
@@ -108,10 +109,10 @@ def _show_faults(verdict: Verdict) -> None:
 
 def _show_parity(parity: Parity) -> None:
     print(
-        f"measured against {parity.executor} on {parity.samples} samples: argmax agreement "
+        f"measured against {parity.executor} on {amount(parity.samples, 'sample')}: argmax agreement "
         f"{percent(parity.argmax_agreement)}, accuracy "
         f"{percent(parity.accuracy)} (model {percent(parity.model_accuracy)}), largest output error "
-        f"{parity.largest_output_error:.3g}, {parity.steps} steps"
+        f"{parity.largest_output_error:.3g}, {amount(parity.steps, 'step')}"
     )
     rows = [(p.name, p.counts, p.alone, p.cumulative, p.rounding, p.worst) for p in parity.layers]
     columns = ("population", "counts", "differ alone", "differ in the network", "of these float32 near-ties", "worst")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.ir import Graph
@@ -17,7 +18,8 @@ ENCODER = "encoder"  #: stands for the populations that have no other before the
 
 @dataclass(frozen=True)
 class Noise:
-    """drop: probability that a spike is lost, in the populations `drop_in` (none named: in all).
+    """drop: probability that a spike is lost, in the populations `drop_in`: names, patterns like `conv*`, or `encoder`;
+    none: in all.
 
     weight, threshold: relative standard deviations of Gaussian noise.  seed: of all of it.  repeats: runs, each with
     noise of its own.
@@ -67,11 +69,15 @@ class Noise:
 
     def _named(self, graph: Graph) -> set[str]:
         known = {name: role for name, role in roles(graph).items() if role != "pool"}
-        unknown = [name for name in self.drop_in if name not in known and name != ENCODER]
-        if unknown:
-            raise UnknownNameError(f"no population {unknown[0]!r}; known: {ENCODER}, {', '.join(known)}")
-        encoders = {name for name, role in known.items() if role == ENCODER and ENCODER in self.drop_in}
-        return set(self.drop_in) | encoders if self.drop_in else set(known)
+        named: set[str] = set()
+        for wanted in self.drop_in:
+            found = {name for name in known if fnmatchcase(name, wanted) or name == wanted}
+            if wanted == ENCODER:
+                found |= {name for name, role in known.items() if role == ENCODER}
+            if not found:
+                raise UnknownNameError(f"no population {wanted!r}; known: {ENCODER}, {', '.join(known)}")
+            named |= found
+        return named or set(known)
 
 
 SILENCE = Noise()

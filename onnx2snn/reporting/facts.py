@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from onnx2snn.artifact import LayerRecord, Record
 from onnx2snn.flow.evaluation.curve import Exit, Moment
 from onnx2snn.metrics import Energy, InputActivity, Totals
 
 
-class Fact(BaseModel):
-    """A record that nothing changes once it is made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Op(Fact):
-    """One op of the spiking network in the certificate; fields as in `onnx2snn.artifact.LayerRecord`."""
-
-    name: str
-    op: str
-    onnx_node: str
-    shape: tuple[int, ...]
-    exactness: Literal["exact", "bounded", "analog"]
-    breakpoints: int
-    proven: int
-    bound: int
-    accumulator_bits: int
-    reason: str
-    shift: int = 0
-    threshold_bits: int = 0
-
-
-class Conversion(Fact):
+class Conversion(Record):
     """What was converted, how, and what is proven of it.
 
     claim: how far the network equals the model, in one line.  exact: whether it equals it in every count.
     proved_from: the model file, proven anew for this report, or the manifest, as converted.
+    pipeline_steps: what the way from layer to layer takes on a chip, beyond all other steps.
     """
 
     model: str
@@ -46,6 +25,7 @@ class Conversion(Fact):
     command: str
     backend: str
     fidelity: str
+    pipeline_steps: int
     code: str
     arithmetic: str
     encoder: str
@@ -69,7 +49,7 @@ class Conversion(Fact):
     neuron_passes: str
 
 
-class Device(Fact):
+class Device(Record):
     """An energy estimate and where its prices come from."""
 
     title: str
@@ -78,10 +58,19 @@ class Device(Fact):
     estimate: Energy
 
 
-class Simulation(Fact):
-    """The network on all samples: latency in ticks, settle steps included, accuracy where there are labels.
+class Robustness(Record):
+    """What is left of the accuracy where every spike is lost with probability `drop`: mean and deviation over runs."""
 
-    The rest, which a simulator may not tell, as in `onnx2snn.flow.evaluation.simulate.Simulation`.
+    drop: float
+    runs: int
+    accuracy: float
+    deviation: float | None
+
+
+class Simulation(Record):
+    """The network on all samples in the NumPy simulator: latency in ticks, settle steps included, and accuracy.
+
+    Accuracy where there are labels; the rest as in `onnx2snn.flow.evaluation.simulate.Simulation`.
     early: the exit with the fewest steps that costs at most 0.1 % of the samples.
     """
 
@@ -96,9 +85,10 @@ class Simulation(Fact):
     inputs: tuple[InputActivity, ...] = ()
     totals: Totals | None = None
     devices: tuple[Device, ...] = ()
+    robustness: tuple[Robustness, ...] = ()
 
 
-class Parity(Fact):
+class Parity(Record):
     """The network beside the model on all samples; see `onnx2snn.flow.verification.verify.Parity`."""
 
     samples: int
@@ -110,7 +100,7 @@ class Parity(Fact):
     largest_output_error: float
 
 
-class Difference(Fact):
+class Difference(Record):
     """Counts of a population that differ from the model's; see `onnx2snn.flow.verification.verify.LayerParity`.
 
     causes: how many differ in the network for which cause (`onnx2snn.analysis.causes`).  advice: what to do.
@@ -122,11 +112,11 @@ class Difference(Fact):
     rounding: int
     worst: int
     worst_alone: int
-    causes: dict[str, int] = {}
+    causes: dict[str, int] = Field(default_factory=dict)
     advice: str = ""
 
 
-class Layer(Fact):
+class Layer(Record):
     """A neuron population, or a max pool that spikes reach, numbered from 1 in network order.
 
     role: encoder, hidden or pool.  The rest for each sample, None where it was not counted; see
@@ -147,7 +137,7 @@ class Layer(Fact):
     difference: Difference | None = None
 
 
-class Raster(Fact):
+class Raster(Record):
     """Spikes of some neurons of a population for one sample.
 
     shown: flat indices of the neurons, from the most active to the least active.  neurons: how many there are.
@@ -161,7 +151,7 @@ class Raster(Fact):
     events: tuple[tuple[int, int, int], ...]
 
 
-class Membrane(Fact):
+class Membrane(Record):
     """A neuron's membrane potential for one sample, in the units of its threshold.
 
     peaks: before firing, at each tick; potentials: at its end, after the reset.  spikes: net spikes of each tick.
@@ -180,7 +170,7 @@ class Membrane(Fact):
     spikes: tuple[int, ...]
 
 
-class Sample(Fact):
+class Sample(Record):
     """One sample run tick by tick.  inject_steps and steps: ticks of input, and until the last spike.
 
     picture: the input as rows of grey (height, width) or colour (height, width, 3) values, where it is an image.
@@ -196,16 +186,16 @@ class Sample(Fact):
     membranes: tuple[Membrane, ...]
 
 
-class Report(Fact):
+class Report(Record):
     """A whole report.  missing: what is left out, by section, and how to get it.  findings: what is wrong."""
 
     schema_version: Literal[1] = 1
     made_by: str
     conversion: Conversion
-    certificate: tuple[Op, ...]
+    certificate: tuple[LayerRecord, ...]
     layers: tuple[Layer, ...]
     simulation: Simulation | None = None
     parity: Parity | None = None
     sample: Sample | None = None
     findings: tuple[str, ...] = ()
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = Field(default_factory=dict)

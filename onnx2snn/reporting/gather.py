@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
-from onnx2snn.artifact import Manifest
+from onnx2snn.artifact import LayerRecord, Manifest
 from onnx2snn.errors import BackendError, MissingExtraError
 from onnx2snn.flow.conversion.calibrate import was_calibrated
+from onnx2snn.flow.conversion.write import layer_records
 from onnx2snn.flow.evaluation.curve import earliest
 from onnx2snn.flow.evaluation.evaluate import Progress
 from onnx2snn.flow.evaluation.simulate import Simulation as Simulated
@@ -19,26 +20,43 @@ from onnx2snn.flow.verification.claim import claim, recorded
 from onnx2snn.flow.verification.verify import Verification, verify
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
-from onnx2snn.metrics import LayerActivity, load_device, units
+from onnx2snn.metrics import LayerActivity, Noise, load_device, units
 from onnx2snn.metrics.activity import roles
-from onnx2snn.reporting.facts import Conversion, Device, Difference, Layer, Op, Parity, Report, Sample, Simulation
+from onnx2snn.reporting.facts import (
+    Conversion,
+    Device,
+    Difference,
+    Layer,
+    Parity,
+    Report,
+    Robustness,
+    Sample,
+    Simulation,
+)
 from onnx2snn.reporting.sampling import sample_of
+from onnx2snn.reporting.words import percent
 from onnx2snn.version import __version__
 
 Stage = Callable[[str], Progress | None]  #: given the name of what comes next, returns what to tell its progress
 
+RUNS = 3  #: with each probability of losing spikes
 NO_DATA = "needs samples: give --data DATA.npz (arrays x and, for accuracy, y)"
 NO_MODEL = "needs the model that was converted: give --model MODEL.onnx"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to report on.  data: a file of samples.  model: the file that was converted.  sample: whose run is shown."""
+    """What to report on.
+
+    data: a file of samples.  model: the file that was converted.  sample: whose run is shown spike by spike.
+    drops: probabilities to lose every spike with, each tried `RUNS` times.
+    """
 
     folder: Path
     data: Path | None = None
     model: Path | None = None
     sample: int = 0
+    drops: tuple[float, ...] = ()
 
 
 def gather(wanted: Wanted, stage: Stage = lambda name: None) -> Report:
@@ -49,16 +67,17 @@ def gather(wanted: Wanted, stage: Stage = lambda name: None) -> Report:
     artifact = open_artifact(wanted.folder)
     graph = artifact.graph()
     missing: dict[str, str] = {}
+    noises = [Noise(drop, repeats=RUNS) for drop in wanted.drops]
     simulated = _simulated(wanted, missing, stage)
     proven = recorded(artifact.manifest, graph).exact
-    verified = _verified(wanted, missing, simulated is not None, proven, stage)
+    verified = _verified(wanted, artifact, missing, proven, stage)
     layers = _layers(graph, simulated, verified)
     return Report(
         made_by=f"onnx2snn {__version__}",
         conversion=_conversion(artifact, graph, verified),
         certificate=_certificate(artifact.manifest, graph, verified),
         layers=layers,
-        simulation=None if simulated is None else _simulation(wanted, simulated),
+        simulation=None if simulated is None else _simulation(wanted, simulated, _robustness(wanted, noises, stage)),
         parity=None if verified is None else _parity(verified),
         sample=_sample(wanted, artifact, graph, {layer.name: layer.number for layer in layers}, missing, stage),
         findings=() if verified is None else verified.findings,
@@ -70,22 +89,37 @@ def _simulated(wanted: Wanted, missing: dict[str, str], stage: Stage) -> Simulat
     if wanted.data is None:
         missing["activity"] = f"Accuracy, latency, firing rates and spikes: {NO_DATA}."
         return None
-    try:
-        return simulate(wanted.folder, wanted.data, progress=stage("simulating"))
-    except (BackendError, MissingExtraError) as error:
-        missing["activity"] = f"Accuracy, latency, firing rates and spikes: the artifact does not run here ({error})."
-        return None
+    return simulate(wanted.folder, wanted.data, progress=stage("simulating"), in_numpy=True)
 
 
-def _verified(wanted: Wanted, missing: dict[str, str], runs: bool, proven: bool, stage: Stage) -> Verification | None:
+def _robustness(wanted: Wanted, noises: Sequence[Noise], stage: Stage) -> tuple[Robustness, ...]:
+    """Accuracy with spikes lost, where there are labels."""
+    found: list[Robustness] = []
+    for noise in noises if wanted.data is not None else ():
+        bar = stage(f"losing {percent(noise.drop)} of the spikes")
+        tried = simulate(wanted.folder, wanted.data or "", progress=bar, noise=noise, in_numpy=True)
+        if tried.accuracy is not None:
+            deviation = tried.accuracy_deviation
+            found.append(Robustness(drop=noise.drop, runs=RUNS, accuracy=tried.accuracy, deviation=deviation))
+    return tuple(found)
+
+
+def _verified(
+    wanted: Wanted, artifact: Artifact, missing: dict[str, str], proven: bool, stage: Stage
+) -> Verification | None:
     """proven: whether the manifest claims equality, so that there is nothing to diagnose."""
     if wanted.model is None:
         missing["parity"] = f"Comparison with the model, layer by layer: {NO_MODEL}, and samples as well (--data)."
         return None
-    if not runs:
-        missing["parity"] = f"Comparison with the model, layer by layer: {NO_DATA} for an artifact that can be run."
-    diagnose = runs and not proven
-    return verify(wanted.model, wanted.folder, wanted.data if runs else None, stage("verifying"), diagnose)
+    data = wanted.data
+    if data is None:
+        missing["parity"] = f"Comparison with the model, layer by layer: {NO_DATA}."
+    try:
+        artifact.simulator()
+    except (BackendError, MissingExtraError) as error:
+        data, missing["parity"] = None, f"Comparison with the model, layer by layer: {error}."
+    diagnose = data is not None and not proven
+    return verify(wanted.model, wanted.folder, data, stage("verifying"), diagnose)
 
 
 def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None) -> Conversion:
@@ -110,18 +144,8 @@ def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None)
     )
 
 
-def _certificate(manifest: Manifest, graph: Graph, verified: Verification | None) -> tuple[Op, ...]:
-    if verified is None:
-        return tuple(Op(**layer.model_dump(include=set(Op.model_fields))) for layer in manifest.layers)
-    kept = set(Op.model_fields) - {"onnx_node", "shape"}
-    return tuple(
-        Op(
-            onnx_node=graph[verdict.name].origin.node,
-            shape=graph.shape(verdict.name),
-            **{key: value for key, value in asdict(verdict).items() if key in kept},
-        )
-        for verdict in verified.certificate.verdicts
-    )
+def _certificate(manifest: Manifest, graph: Graph, verified: Verification | None) -> tuple[LayerRecord, ...]:
+    return manifest.layers if verified is None else layer_records(graph, verified.certificate)
 
 
 def _layers(graph: Graph, simulated: Simulated | None, verified: Verification | None) -> tuple[Layer, ...]:
@@ -167,7 +191,7 @@ def _difference(name: str, verified: Verification | None) -> Difference | None:
     return Difference(**kept, causes=causes, advice=why.advice)
 
 
-def _simulation(wanted: Wanted, found: Simulated) -> Simulation:
+def _simulation(wanted: Wanted, found: Simulated, robustness: tuple[Robustness, ...]) -> Simulation:
     tables = [load_device(estimate.device) for estimate in found.energy]
     return Simulation(
         data="" if wanted.data is None else wanted.data.name,
@@ -184,6 +208,7 @@ def _simulation(wanted: Wanted, found: Simulated) -> Simulation:
             Device(title=table.title, source=table.source, year=table.year, estimate=estimate)
             for table, estimate in zip(tables, found.energy, strict=True)
         ),
+        robustness=robustness,
     )
 
 

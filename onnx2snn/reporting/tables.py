@@ -7,9 +7,10 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 
+from onnx2snn.artifact import LayerRecord
 from onnx2snn.flow.evaluation.curve import Moment
 from onnx2snn.metrics import Energy
-from onnx2snn.reporting.facts import Difference, Layer, Op, Report
+from onnx2snn.reporting.facts import Difference, Layer, Report, Robustness
 
 Row = Sequence[object]
 JSON = "report.json"
@@ -23,10 +24,11 @@ def tables(facts: Report) -> dict[str, bytes]:
 
 
 def _certificate(facts: Report) -> Iterable[Row]:
-    names = tuple(Op.model_fields)
+    names = tuple(LayerRecord.model_fields)
     yield names
     for op in facts.certificate:
-        yield [_cell(getattr(op, name)) for name in names]
+        counts = "" if op.counts is None else "{} to {}".format(*op.counts)
+        yield [counts if name == "counts" else _cell(getattr(op, name)) for name in names]
 
 
 def _layers(facts: Report) -> Iterable[Row]:
@@ -61,6 +63,13 @@ def _energy(facts: Report) -> Iterable[Row]:
     return _records(Energy, (one.estimate for one in facts.simulation.devices) if facts.simulation else ())
 
 
+def _robustness(facts: Report) -> Iterable[Row]:
+    names = tuple(Robustness.model_fields)
+    yield names
+    for one in facts.simulation.robustness if facts.simulation else ():
+        yield [getattr(one, name) for name in names]
+
+
 def _spikes(facts: Report) -> Iterable[Row]:
     yield ("layer", "population", "neuron", "timestep", "spikes")
     for raster in facts.sample.rasters if facts.sample else ():
@@ -82,6 +91,7 @@ TABLES: dict[str, Callable[[Report], Iterable[Row]]] = {
     "causes.csv": _causes,
     "curve.csv": _curve,
     "energy.csv": _energy,
+    "robustness.csv": _robustness,
     "spikes.csv": _spikes,
     "membranes.csv": _membranes,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from onnx2snn.reporting.facts import Report
@@ -17,6 +18,7 @@ def report(
     data: str | Path | None = None,
     model: str | Path | None = None,
     sample: int = 0,
+    drops: Sequence[float] = (),
     pictures: str | Path | None = None,
     format: Format = "svg",
     tables: str | Path | None = None,
@@ -27,6 +29,7 @@ def report(
 
     out: the HTML page to write.  data: samples to run (see `onnx2snn.simulate`).  model: the file that was converted,
     to prove and measure against.  sample: which of the samples, from 0, is shown spike by spike.
+    drops: probabilities to lose every spike with, each tried three times.
     pictures, format: a folder for the pictures as `png` or `svg` files.  tables: a folder for JSON and CSV files.
     stage(name) is called as each part of the work begins and returns what to tell its progress, or None.
     Raises `UsageError` where a file is there already (unless `force`), `MissingExtraError` without the extra `report`
@@ -34,7 +37,7 @@ def report(
     """
     targets = Targets(_path(out), _path(pictures), format, _path(tables))
     targets.check(force)
-    facts = gather(Wanted(Path(folder), _path(data), _path(model), sample), stage)
+    facts = gather(Wanted(Path(folder), _path(data), _path(model), sample, tuple(drops)), stage)
     targets.write(facts)
     return facts
 

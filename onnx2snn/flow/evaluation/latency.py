@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import prod
 
 from onnx2snn.artifact import Manifest
+from onnx2snn.words import amount
 
 COARSER = ("if", "signed-if", "lif")  #: codes whose spikes stand for several levels where there are fewer steps
 
@@ -36,17 +37,15 @@ def latency_of(manifest: Manifest) -> Latency:
     counts = [layer.counts for layer in manifest.layers if layer.counts is not None]
     levels = max((high for _, high in counts), default=1)
     words = [_of_code(manifest)] if manifest.code in ("store-and-forward", "ladder") else []
-    short = manifest.steps < levels
+    short, steps = manifest.steps < levels, amount(manifest.steps, "step")
     if not short or manifest.code not in COARSER:
         if short and manifest.code != "ladder":
-            words.append(
-                f"{manifest.steps} steps for {levels} levels: counts stay exact, populations finish while they settle"
-            )
+            words.append(f"{steps} for {levels} levels: counts stay exact, populations finish while they settle")
         return Latency(most, levels, 1.0, None, tuple(words))
     fine = [layer for layer in manifest.layers if layer.counts is not None and layer.counts[1] > manifest.steps]
     worst, worth = max(layer.bound for layer in fine), Fraction(levels, manifest.steps)
     words.append(
-        f"{manifest.steps} steps for {levels} levels: 1 spike = {levels}/{manifest.steps} levels (the rule of QCFS); "
+        f"{steps} for {levels} levels: 1 spike = {levels}/{manifest.steps} levels (the rule of QCFS); "
         f"counts of {len(fine)} populations are rounded to that, off by up to {float(worth / 2):.3g} levels even where "
         f"charge comes evenly, by up to {worst} at worst"
     )

@@ -17,7 +17,7 @@ from onnx2snn.flow.evaluation.latency import latency_of
 from onnx2snn.flow.evaluation.partial import Partial, digest, tasks
 from onnx2snn.flow.evaluation.processes import Alone, Processes
 from onnx2snn.flow.evaluation.stream import SampleStream
-from onnx2snn.flow.evaluation.trial import Part, Trial
+from onnx2snn.flow.evaluation.trial import Part, Trial, only_numpy
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.ir import Array
 from onnx2snn.metrics import Device, Energy, Exits, InputActivity, LayerActivity, Noise, Totals, load_device, price
@@ -36,6 +36,7 @@ class Simulation:
     steps: from the first inject step to the last spike, settle steps included.  most_steps: what they can never exceed,
     proven where the network runs until it is silent.  output: (N, ...), the readout after
     the last step, in the units of the model's output; the first of several.
+    simulator: name of the backend whose simulator ran it.
     noise: what was disturbed; `repeats`: the accuracy of each run, of which `accuracy` is the mean. Layers add up all
     repeats; outputs are those of the first.
     The rest is empty or None where the backend's simulator does not tell: `curve`, the network after each tick;
@@ -50,6 +51,7 @@ class Simulation:
     accuracy: float | None
     layers: tuple[LayerActivity, ...]
     output: Array
+    simulator: str = "numpy"
     curve: tuple[Moment, ...] = ()
     exit_rule: str = ""
     exits: tuple[Exit, ...] = ()
@@ -71,17 +73,20 @@ def simulate(
     data: str | Path,
     save: str | Path | None = None,
     progress: Progress | None = None,
-    devices: Sequence[str] = DEVICES,
-    exit_rule: Exits = MARGIN,
+    devices: Sequence[str] | None = None,
+    exit_rule: Exits | None = None,
     noise: Noise = SILENCE,
     resume: bool = False,
     processes: Processes | None = None,
+    in_numpy: bool = False,
 ) -> Simulation:
     """Runs an artifact on a data file and, if asked, writes `output` and `steps` to another.
 
     progress(done, total) is called after each batch. devices: names of energy tables, or TOML files (see
-    `onnx2snn.metrics.energy`). noise: what is disturbed, and how often it is tried. With `save`, batches that are done
-    are kept beside it until all are; `resume` goes on with them. processes: those that share the samples.
+    `onnx2snn.metrics.energy`); by default `DEVICES`. exit_rule: by default the margin of the output. noise: what is
+    disturbed, and how often it is tried. With `save`, batches that are done are kept beside it until all are; `resume`
+    goes on with them. processes: those that share the samples. in_numpy: run the artifact's network in the NumPy
+    simulator, whatever its backend: curve, operations, energy and noise need it.
     Memory depends on the network and not on the data, but for the outputs.
     Raises `ArtifactError`, `DataError`, `BackendError` or `UsageError`.
     """
@@ -90,13 +95,17 @@ def simulate(
         check_results(Path(save), ("output", "steps"))
     elif resume:
         raise UsageError("resume: goes with a file to save results to (--save), beside which they are kept")
-    tables = [load_device(name) for name in devices]
+    tables = [load_device(name) for name in devices or DEVICES]
     artifact = open_artifact(Path(folder))
     with SampleStream(Path(data), artifact.manifest.inputs) as stream:
         _check_answers(artifact, stream)
-        trial = Trial(artifact, exit_rule, noise)
+        trial = Trial(artifact, exit_rule or MARGIN, noise, in_numpy)
+        asked = {"energy": devices, "early exit": exit_rule}
+        refused = [] if trial.watched else [name for name, value in asked.items() if value is not None]
+        if refused:
+            raise UsageError(f"{', '.join(refused)}: {only_numpy(artifact.manifest.backend)}")
         todo = tasks(len(stream), batch_size(trial.graph), noise.repeats)
-        partial = None if save is None else _partial(Path(save), artifact, stream, (exit_rule, noise))
+        partial = None if save is None else _partial(Path(save), artifact, stream, (trial.exits, noise, in_numpy))
         if partial is not None:
             if processes.rank == 0:
                 partial.prepare(resume)
@@ -106,7 +115,8 @@ def simulate(
         others = {f"output{i}": y.astype(np.float32) for i, y in enumerate(whole.outputs) if i}
         write_results(Path(save), output=whole.outputs[0].astype(np.float32), steps=np.asarray(whole.steps), **others)
         partial.remove()
-    return _summary(trial, stream, whole, tables, latency_of(artifact.manifest).most_steps)
+    name = "numpy" if in_numpy else artifact.backend.name
+    return _summary(trial, stream, whole, tables, latency_of(artifact.manifest).most_steps, name)
 
 
 def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: object) -> Partial:
@@ -114,7 +124,9 @@ def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: obje
     return Partial(save, key)
 
 
-def _summary(trial: Trial, stream: SampleStream, whole: Part, tables: list[Device], most_steps: int) -> Simulation:
+def _summary(
+    trial: Trial, stream: SampleStream, whole: Part, tables: list[Device], most_steps: int, simulator: str
+) -> Simulation:
     count, graph, schedule = len(stream), trial.graph, trial.schedule
     runs = count * trial.noise.repeats
     counted = whole.counters if trial.watched else None
@@ -129,6 +141,7 @@ def _summary(trial: Trial, stream: SampleStream, whole: Part, tables: list[Devic
         accuracy=mean(right),
         layers=rows,
         output=whole.outputs[0],
+        simulator=simulator,
         noise=trial.noise,
         repeats=tuple(right),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, cast
@@ -54,6 +54,11 @@ class SampleStream:
             if len(arrays) > 1:
                 return check_samples(arrays, self.inputs)
             return check_samples(next(iter(arrays.values())), self.inputs)
+
+    def batches(self, size: int) -> Iterator[Array]:
+        """All samples in order, at most `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.read(start, min(start + size, len(self)))
 
     def digest(self) -> str:
         """The sha256 of the file."""

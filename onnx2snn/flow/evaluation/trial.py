@@ -10,7 +10,7 @@ import numpy as np
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.errors import UsageError
 from onnx2snn.flow.opening import Artifact
-from onnx2snn.ir import Array
+from onnx2snn.ir import Array, Graph
 from onnx2snn.metrics import Answers, Counters, Exits, FanOut, Noise, Tally, merged
 from onnx2snn.reference import Run, Watch
 
@@ -29,21 +29,21 @@ class Part:
 
 
 class Trial:
-    """Runs batches on an artifact's simulator, with noise or without.
+    """Runs batches on an artifact's simulator, with noise or without; `in_numpy`: on the NumPy simulator in any case.
 
     watched: whether it tells what happens at each tick (the NumPy simulator does; emulators of chips do not).
     """
 
-    def __init__(self, artifact: Artifact, exits: Exits, noise: Noise) -> None:
+    def __init__(self, artifact: Artifact, exits: Exits, noise: Noise, in_numpy: bool = False) -> None:
         self.graph, self.exits, self.noise = artifact.graph(), exits, noise
         self.schedule = artifact.manifest.schedule
-        self.simulator = artifact.simulator()
+        self.simulator = self._numpy(self.graph) if in_numpy else artifact.simulator()
         self.tally = Tally(self.graph) if isinstance(self.simulator, NumpySimulator) else None
         self.watched = self.tally is not None
         self.answers = self.watched and Answers.fit(self.graph)
         self.repeat = 0
         if noise and not self.watched:
-            raise UsageError(f"noise: an artifact of backend numpy expected, found {artifact.manifest.backend}")
+            raise UsageError(f"noise: {only_numpy(artifact.manifest.backend)}")
         if noise:
             self._disturb(0)
 
@@ -70,18 +70,27 @@ class Trial:
 
     def _disturb(self, repeat: int) -> None:
         """Weights and thresholds of this repeat."""
-        schedule, graph = self.schedule, self.noise.graph(self.graph, repeat)
+        graph = self.noise.graph(self.graph, repeat)
         if repeat == 0 or graph is not self.graph:
-            self.simulator = NumpySimulator(
-                graph, schedule.steps, schedule.settle, schedule.calibrate, lossy=self.noise.drop > 0
-            )
+            self.simulator = self._numpy(graph)
         self.repeat = repeat
+
+    def _numpy(self, graph: Graph) -> NumpySimulator:
+        schedule = self.schedule
+        return NumpySimulator(graph, schedule.steps, schedule.settle, schedule.calibrate, lossy=self.noise.drop > 0)
 
     def _watches(self, y: Array | None) -> list[Tally | Answers]:
         if self.tally is None:
             return []
         self.tally.counters = {}
         return [self.tally, *([Answers(self.graph, self.schedule.steps, y, self.exits)] if self.answers else [])]
+
+
+def only_numpy(backend: str) -> str:
+    """What to do where an artifact's own simulator does not tell what happens at each tick."""
+    return (
+        f"the simulator of backend {backend} does not show single steps; run the network in the NumPy one (--in-numpy)"
+    )
 
 
 class Together:

@@ -12,10 +12,10 @@ from onnx2snn.analysis.causes import Population
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.artifact import FineTuning, Source, check_files
 from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError, UsageError
-from onnx2snn.flow.batches import batch_size, batches
+from onnx2snn.flow.batches import batch_size
 from onnx2snn.flow.conversion.calibrate import was_calibrated
-from onnx2snn.flow.data import Samples, read_samples
 from onnx2snn.flow.evaluation.simulate import Progress
+from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.verification.diagnose import Diagnoser, Diagnosis
 from onnx2snn.flow.verification.reference import OnnxTruth, Truth, exact_counts
@@ -128,10 +128,10 @@ def verify(
     findings += artifact.backend.audit(artifact.network(graph, certificate), artifact.folder)
     parity, diagnosis = None, None
     if data is not None:
-        samples = read_samples(Path(data), artifact.manifest.inputs)
         manifest = artifact.manifest
         diagnoser = Diagnoser(reference, graph, manifest.schedule, manifest.code, manifest.arithmetic == "integer")
-        parity = _measure(Path(model), artifact, diagnoser, samples, progress, bool(lost), diagnose)
+        with SampleStream(Path(data), manifest.inputs) as samples:
+            parity = _measure(Path(model), artifact, diagnoser, samples, progress, bool(lost), diagnose)
         diagnosis = diagnoser.finish() if diagnose else None
         findings += _against_proof(certificate, parity)
     calibrated = was_calibrated(artifact.manifest.staircase_passes)
@@ -187,7 +187,7 @@ def _measure(
     model: Path,
     artifact: Artifact,
     diagnoser: Diagnoser,
-    samples: Samples,
+    samples: SampleStream,
     progress: Progress | None,
     own_counts: bool,
     diagnose: bool,
@@ -198,7 +198,7 @@ def _measure(
     tally = _Tally(reference, measure.populations)
     tally.parity.calibrated, tally.parity.executor = truth.calibrated, truth.session.name
     simulator = artifact.simulator()
-    for x in batches(samples.x, batch_size(graph)):
+    for x in samples.batches(batch_size(graph)):
         expected = truth.of(x)
         run = simulator.run(x)
         found, wanted = ([y.shape for y in outputs] for outputs in (run.outputs, expected.outputs))
@@ -209,7 +209,7 @@ def _measure(
         if diagnose:
             diagnoser.add(x, expected, run.counts, alone)
         if progress is not None:
-            progress(tally.parity.samples, len(samples.x))
+            progress(tally.parity.samples, len(samples))
     return tally.finish(samples.y)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from onnx2snn.reporting.facts import Conversion, Layer, Parity, Report
+from onnx2snn.reporting.facts import Conversion, Layer, Parity, Report, Robustness
 from onnx2snn.reporting.pictures.accuracy import shares
 from onnx2snn.reporting.words import grouped, percent, settling, shape, short
+from onnx2snn.words import amount
 
 Terms = list[tuple[str, str]]
 MARKS = (0.5, 0.9, 0.99)  #: shares of the final accuracy whose first step is named
@@ -46,7 +47,8 @@ def at_a_glance(facts: Report) -> list[Card]:
         cards.append(Card("Accuracy", percent(simulation.accuracy), note + _against(parity)))
     if parity is not None and parity.argmax_agreement is not None:
         cards.append(Card("Same answer as the model", percent(parity.argmax_agreement), f"run by {parity.executor}"))
-    cards.append(Card("Latency", f"{simulation.steps} steps", "until the last spike of any sample"))
+    more = f"; on the chip {conversion.pipeline_steps} more, from layer to layer" if conversion.pipeline_steps else ""
+    cards.append(Card("Latency", amount(simulation.steps, "step"), f"until the last spike of any sample{more}"))
     spikes = sum(layer.spikes or 0 for layer in facts.layers if layer.role != "pool")
     each = f"{spikes / conversion.neurons:.3g} for each neuron" if conversion.neurons else ""
     cards.append(Card("Spikes per sample", grouped(spikes) if spikes < 1e6 else short(spikes), each))
@@ -72,14 +74,12 @@ def about(facts: Report) -> Terms:
         ("Settle", settling(conversion)),
     ]
     if conversion.calibrate_steps:
-        rows.append(("Before each run", f"{conversion.calibrate_steps} steps that set the initial membranes"))
+        rows.append(("Before each run", f"{amount(conversion.calibrate_steps, 'step')} that set the initial membranes"))
     return rows
 
 
 def no_curve(facts: Report) -> str:
     """Why there is no accuracy over time although there was a run."""
-    if facts.simulation is None or facts.simulation.totals is None:
-        return "The artifact’s simulator does not count at each timestep; convert with --backend numpy for this."
     return "The answer takes one timestep." if shares(facts)[0] else "The output is not one of several classes."
 
 
@@ -100,6 +100,17 @@ def latency(facts: Report) -> Terms:
             ("Early exit", f"at {simulation.exit_rule} {early.threshold:g}: {early.steps:.2f} steps on average, {what}")
         )
     return rows
+
+
+def robustness(facts: Report) -> Terms:
+    """What is left where spikes are lost."""
+    found = () if facts.simulation is None else facts.simulation.robustness
+    return [(f"{percent(one.drop)} of all spikes lost", _over_runs(one)) for one in found]
+
+
+def _over_runs(one: Robustness) -> str:
+    spread = "" if one.deviation is None else f" ± {percent(one.deviation)}"
+    return f"accuracy {percent(one.accuracy)}{spread} over {one.runs} runs"
 
 
 def work(facts: Report) -> Terms:

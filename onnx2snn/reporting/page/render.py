@@ -16,6 +16,7 @@ from onnx2snn.reporting.page.lists import (
     latency,
     no_curve,
     raster_caption,
+    robustness,
     work,
 )
 from onnx2snn.reporting.pictures import PICTURES
@@ -63,6 +64,7 @@ def render(facts: Report, pictures: Mapping[str, str]) -> str:
         cards=at_a_glance(facts),
         about=about(facts),
         latency=latency(facts),
+        robustness=robustness(facts),
         work=work(facts),
         no_curve=no_curve(facts),
         advice=[layer.difference.advice for layer in facts.layers if layer.difference and layer.difference.advice],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from onnx2snn.reporting.pictures.canvas import FIRST, INK, MUTED, SECOND, SOFT, figure, shortened, ticks
+from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,4 +60,4 @@ def words(report: Report) -> str:
         f"{min(membrane.potentials):.3g} to {max(membrane.peaks):.3g} thresholds"
         for membrane in sample.membranes
     )
-    return f"Membrane potentials over {sample.steps} timesteps of sample {sample.index}. {neurons}."
+    return f"Membrane potentials over {amount(sample.steps, 'timestep')} of sample {sample.index}. {neurons}."

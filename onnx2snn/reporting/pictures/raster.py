@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from onnx2snn.reporting.pictures.canvas import FIRST, GRID, SECOND, SOFT, figure, shortened, ticks
 from onnx2snn.reporting.words import grouped
+from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,4 +79,4 @@ def words(report: Report) -> str:
         f"{sum(s < 0 for _, _, s in raster.events)} downwards"
         for raster in sample.rasters
     )
-    return f"Spikes of sample {sample.index} over {sample.steps} timesteps. {spikes}."
+    return f"Spikes of sample {sample.index} over {amount(sample.steps, 'timestep')}. {spikes}."
