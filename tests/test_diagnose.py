@@ -19,7 +19,8 @@ from onnx2snn.artifact import Schedule
 from onnx2snn.backends.numpy import NumpySimulator
 from onnx2snn.errors import PassError
 from onnx2snn.flow.verification.charges import charges
-from onnx2snn.flow.verification.diagnose import Diagnoser, Diagnosis, LayerDiagnosis, Measure
+from onnx2snn.flow.verification.diagnose import Diagnoser, Measure
+from onnx2snn.flow.verification.findings import Diagnosis, LayerDiagnosis
 from onnx2snn.flow.verification.reference import Truth, exact_counts
 from onnx2snn.ir import Array, Graph, parse_graph
 from onnx2snn.ir.ops import STBIF, Dense, Staircase

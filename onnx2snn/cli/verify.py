@@ -13,7 +13,7 @@ from onnx2snn.words import amount
 if TYPE_CHECKING:
     from onnx2snn.analysis.causes import Cause
     from onnx2snn.analysis.certificate import Verdict
-    from onnx2snn.flow.verification.diagnose import Diagnosis
+    from onnx2snn.flow.verification.findings import Diagnosis
     from onnx2snn.flow.verification.verify import Parity, Verification
 
 NAME = "verify"

@@ -3,106 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
-from onnx2snn.analysis.causes import CAUSES, NEAR, TIMING, Cause, Given, Population, causes, tally
+from onnx2snn.analysis.causes import CAUSES, TIMING, Cause, Given, Population, causes, tally
 from onnx2snn.analysis.coarser import coarsened, spike_worth, too_fine
 from onnx2snn.artifact import Schedule
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.flow.verification.charges import charges
+from onnx2snn.flow.verification.findings import Diagnosis, Kind, LayerDiagnosis, RealError, Trial
 from onnx2snn.flow.verification.mending import advice
 from onnx2snn.flow.verification.reference import Truth
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import LIF, Neuron, Staircase
 from onnx2snn.passes import MakeInteger, MapNeurons, most_levels, run_passes
-from onnx2snn.reference import counts_of
 
 TRIED = 32  #: samples that remedies are tried on
 SETTLES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  #: more settle steps that are tried
 #: Codes that are tried in place of another.
 REMEDIES = {"if": ("signed-if", "st-bif"), "signed-if": ("st-bif",), "lif": ("st-bif",)}
-
-
-Kind = Literal["settle", "code", "steps"]
-
-
-@dataclass
-class RealError:
-    """A population's staircase beside the real values that the model has there, all in steps of the staircase.
-
-    beyond: values past its first or last level by more than half a step.
-    alone: sum of squared differences of the values from their own levels.  network: from those of the whole staircase
-    network, with what the staircases before it do.
-    """
-
-    values: int = 0
-    beyond: int = 0
-    alone: float = 0.0
-    network: float = 0.0
-
-    def add(self, stairs: Staircase, real: Array, counts: Array) -> None:
-        """Takes in the real values and the counts of one batch."""
-        levels = counts_of(stairs, real * stairs.scale)
-        self.values += real.size
-        self.beyond += int((np.abs(real - levels) > 0.5 * (1 + NEAR)).sum())
-        self.alone += float(((real - levels) ** 2).sum())
-        self.network += float(((real - counts) ** 2).sum())
-
-    @property
-    def rms(self) -> tuple[float, float]:
-        """Root mean squared difference alone, and in the network."""
-        alone, network = (float(np.sqrt(total / max(1, self.values))) for total in (self.alone, self.network))
-        return alone, network
-
-
-@dataclass
-class LayerDiagnosis:
-    """The counts of one population that differ, each under the one cause that changed it most.
-
-    alone: fed the model's own counts, evenly spread (single error).  network: in the running network (cumulative).
-    real: what quantisation does, where the model is real-valued.
-    advice: what to do, in a sentence; "" where nothing differs.
-    """
-
-    name: str
-    counts: int = 0
-    alone: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
-    network: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
-    real: RealError | None = None
-    advice: str = ""
-
-    @property
-    def own(self) -> int:
-        """Counts that differ in the network for reasons of this population that could be mended."""
-        return sum(self.network.values()) - self.network["inherited"] - self.network["ties"]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A remedy that was tried on `samples`, as the option of `convert` that makes it.
-
-    before, differing: counts that differ, by population, as it is and with the remedy.  late: those of them that only
-    need time.  steps: of the whole run.
-    """
-
-    kind: Kind
-    remedy: str
-    samples: int
-    steps: int
-    before: dict[str, int]
-    differing: dict[str, int]
-    late: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """By population in topological order, and the remedies that were tried."""
-
-    layers: tuple[LayerDiagnosis, ...]
-    trials: tuple[Trial, ...]
 
 
 class Measure:

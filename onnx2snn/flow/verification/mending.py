@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from onnx2snn.analysis.causes import TIMING, Cause
+from onnx2snn.flow.verification.findings import LayerDiagnosis, Trial
 from onnx2snn.ir import Graph
-
-if TYPE_CHECKING:
-    from onnx2snn.flow.verification.diagnose import LayerDiagnosis, Trial
 
 LOST: dict[Cause, str] = {
     "late": "late spikes",

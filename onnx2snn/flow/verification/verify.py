@@ -17,7 +17,8 @@ from onnx2snn.flow.conversion.calibrate import was_calibrated
 from onnx2snn.flow.evaluation.simulate import Progress
 from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.opening import Artifact, open_artifact
-from onnx2snn.flow.verification.diagnose import Diagnoser, Diagnosis
+from onnx2snn.flow.verification.diagnose import Diagnoser
+from onnx2snn.flow.verification.findings import Diagnosis
 from onnx2snn.flow.verification.reference import OnnxTruth, Truth, exact_counts
 from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph
