@@ -231,7 +231,7 @@ def test_sums_membranes_and_biases_that_do_not_fit_are_refused(network: Network)
     message = broken(changed(network, SECOND, shift=op.shift + 4))
     assert "(synaptic sums fit 16 bits) Gemm_2" in message
     assert "(membranes fit 24 bits) DequantizeLinear_5" in message
-    assert "fewer weight bits narrow it" in message
+    assert "fewer --weight-bits narrow it" in message
     message = broken(changed(network, SECOND, bias=np.full(12, 4096 * 15)))
     assert "(biases fit 13 bits) DequantizeLinear_5" in message
     assert "needs bias mantissas of 4096" in message

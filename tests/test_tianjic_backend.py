@@ -203,7 +203,7 @@ def test_all_broken_rules_are_reported_at_once(network: Network) -> None:
     message = broken(replace(wide, schedule=Schedule(15, None)))
     assert "(no settle steps) auto settle steps asked for" in message
     assert "(weights fit int8) Conv_2 (Conv, from Conv '/Conv_2') needs weights of" in message
-    assert "-508 to 508 expected; fewer weight bits help" in message
+    assert "-508 to 508 expected; --weight-bits 8 or fewer helps" in message
 
 
 def test_sums_and_states_that_do_not_fit_are_refused(network: Network) -> None:

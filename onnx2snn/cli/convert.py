@@ -16,6 +16,7 @@ from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
+    from onnx2snn.analysis.weight_rounding import Scales, Search
     from onnx2snn.artifact import LayerRecord, Manifest
     from onnx2snn.backends.base import Footprint
     from onnx2snn.flow.conversion.options import Settle
@@ -30,7 +31,10 @@ MANY = 3  #: ops that are named of those with one reason; the manifest has them 
 def command(
     model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The artifact folder to make.", show_default=False)],
-    backend: Annotated[str, typer.Option(help="numpy, torch, loihi, netx, tianjic, nir, or a plugin's.")] = "numpy",
+    backend: Annotated[
+        str,
+        typer.Option("--backend", "--format", help="numpy, torch, loihi, netx, tianjic, nir, or a plugin's."),
+    ] = "numpy",
     chip: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -92,8 +96,15 @@ def command(
         int, typer.Option(help="Quantise the input as well, in N levels.", metavar="N", min=0, show_default=False)
     ] = 0,
     weight_bits: Annotated[
-        int, typer.Option(help="Round real weights to N bits; needs no samples.", metavar="N", show_default=False)
+        int,
+        typer.Option(
+            help="Round weights that are real or have more bits to N bits; needs no samples.",
+            metavar="N",
+            show_default=False,
+        ),
     ] = 0,
+    weight_scale: Annotated[str, typer.Option(help="Of rounded weights: one a channel or one a layer.")] = "channel",
+    weight_search: Annotated[str, typer.Option(help="Scale of rounded weights by max or least mse.")] = "max",
     most_levels: Annotated[
         int,
         typer.Option(help="Give quantisers with more than N levels N: 8-bit models in N steps.", metavar="N", min=0),
@@ -141,6 +152,8 @@ def command(
         tuple(name.strip() for name in correct.split(",") if name.strip()),
         quantise_input,
         weight_bits,
+        cast("Scales", weight_scale),
+        cast("Search", weight_search),
     )
     if calibration.needs_samples and calibrate is None:
         words = "--levels, --calibrate-method, --percentile, --per-channel, --correct and --quantise-input"
@@ -258,6 +271,7 @@ def _headline(step: Pass) -> str:
 
 def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json: bool) -> None:
     from onnx2snn.flow.conversion.calibrate import was_calibrated
+    from onnx2snn.flow.conversion.weight_cost import MEASURED
     from onnx2snn.flow.evaluation.latency import latency_of
 
     latency = latency_of(manifest)
@@ -283,6 +297,9 @@ def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json:
     print(f"certificate: {proven} of {total} breakpoints{of} proven; ops: {ops}")
     for text in manifest.approximations:
         print(f"  approximation: {text}")
+    for text in manifest.notes:
+        if text.startswith(MEASURED):
+            print(f"  {text}")
     _show_inexact(manifest.layers)
     if footprint is not None:
         print_table(footprint.title, footprint.columns, footprint.rows)

@@ -7,20 +7,18 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from onnx2snn.analysis.bounds import bounds
 from onnx2snn.analysis.jumps import Unclear
 from onnx2snn.analysis.pointwise import Pointwise, between, roots
 from onnx2snn.analysis.probing import Constant, Found, OwnSteps, Uniform, probe
 from onnx2snn.errors import located
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import (
-    MOVES,
-    Add,
     Affine,
     AveragePool,
     Clip,
     LeakyRelu,
     Maximum,
-    MaxPool,
     Minimum,
     Multiply,
     Quantise,
@@ -32,7 +30,6 @@ from onnx2snn.ir.ops import (
 from onnx2snn.passes.base import Pass
 from onnx2snn.passes.insert_staircases import keeps_steps
 from onnx2snn.passes.placing import NUDGE, merged_front, put, staircase_ops
-from onnx2snn.reference import apply
 
 MOST_ROWS = 1 << 14  #: rows of parameters in one function
 SPELLINGS: tuple[type[Op], ...] = (Unary, LeakyRelu, Multiply, Minimum, Maximum)
@@ -104,10 +101,10 @@ def _segments(nodes: tuple[Node, ...]) -> list[list[Op]]:
 
 def _stray(segment: list[Op]) -> bool:
     """Whether a Relu or Clip stands beside no quantiser, or cuts behind one between two of its steps."""
-    bounds = [op for op in segment if isinstance(op, (Relu, Clip))]
+    cuts = [op for op in segment if isinstance(op, (Relu, Clip))]
     stepped = [op for op in segment if isinstance(op, STEPPED)]
     quantisers = [op for op in stepped if isinstance(op, Quantise)]
-    if not bounds or len(stepped) > 1:
+    if not cuts or len(stepped) > 1:
         return False
     if not quantisers:
         return True
@@ -130,36 +127,13 @@ def _replace(graph: Graph, node: Node, function: Pointwise) -> str:
 
 def _within(graph: Graph, function: Pointwise) -> Found | None:
     """The function over the range of its root, where that is known; beyond it nothing has to be right."""
-    bounds = _range(graph, graph[function.root])
-    if bounds is None:
+    known = bounds(graph, graph[function.root])
+    if known is None:
         return None
-    found = probe(lambda x: function(np.clip(x, *bounds)), function.shape)
+    found = probe(lambda x: function(np.clip(x, *known)), function.shape)
     if isinstance(found, Uniform) and found.ties == "up" and isinstance(graph[function.root].op, AveragePool):
         return replace(found, offset=found.offset - NUDGE * found.width)  # a third of 3 k must not miss k
     return found
-
-
-def _range(graph: Graph, node: Node) -> tuple[float, float] | None:
-    """Bounds of a value behind a Clip or quantiser, past what moves, averages, scales or adds numbers."""
-    op = node.op
-    if isinstance(op, Clip):
-        return (op.low, op.high) if np.isfinite([op.low, op.high]).all() else None
-    if isinstance(op, Quantise):
-        ends = op.scale.max() * (op.qmin - op.zero_point), op.scale.max() * (op.qmax - op.zero_point)
-        return float(ends[0]), float(ends[1])
-    if isinstance(op, Staircase):
-        return float(op.scale.max() * op.lo), float(op.scale.max() * op.hi)
-    if not isinstance(op, (AveragePool, MaxPool, Add, Affine, *MOVES)):
-        return None
-    found = [_range(graph, graph[source]) for source in node.inputs]
-    known = [bounds for bounds in found if bounds is not None]
-    if len(known) < len(found):
-        return None
-    if isinstance(op, Affine):
-        reached = apply(op, np.multiply.outer(known[0], np.ones((1,) * len(graph.shape(node.name)))))
-        return float(reached.min()), float(reached.max())
-    low, high = sum(bounds[0] for bounds in known), sum(bounds[1] for bounds in known)
-    return (low, high) if isinstance(op, Add) else (min(low, 0.0), max(high, 0.0))
 
 
 def _put(graph: Graph, node: Node, function: Pointwise, found: Uniform | OwnSteps | Constant) -> None:

@@ -1,4 +1,4 @@
-"""Real-valued weights as whole numbers of few bits."""
+"""Weights as whole numbers of few bits."""
 
 from __future__ import annotations
 
@@ -7,40 +7,56 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from onnx2snn.errors import UsageError
+from onnx2snn.analysis.registers import width
+from onnx2snn.analysis.weight_rounding import SCALES, SEARCHES, Scales, Search, on_grid, real_rows, shift
+from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import Conv, Dense
-from onnx2snn.passes.base import Rewrite
+from onnx2snn.passes.base import Approximation, Rewrite
 
 
 @final
 @dataclass(frozen=True)
 class QuantiseWeights(Rewrite):
-    """Rounds real weights to whole numbers of `bits` bits, symmetric, one scale an output channel.
+    """Rounds weights to whole numbers of `bits` bits, symmetric, with a scale for each channel or one for the layer.
 
-    given:   Conv or Dense with real weights and no scale
-    result:  weight = round(w / scale), |weight| <= 2^(bits-1) - 1, scale = max|w| / (2^(bits-1) - 1) of the channel;
-             the bias stays real. A BatchNorm behind it still folds without another rounding.
+    given:   Conv or Dense with real weights, or with whole ones of more bits
+    result:  weight = clip(rint(w / scale), -q, q), q = 2^(bits-1) - 1, scale = max|w| / q of the channel or layer, or
+             the share of it with the least squared error (see `onnx2snn.analysis.weight_rounding`). The bias stays
+             real. A BatchNorm that is still behind it folds without another rounding.
+    Behind find-weight-grids, weights that lie on a grid of so few bits stay as they are; behind fold-batchnorm, a scale
+    for the layer stays one. What moves is said: the error of the weights, and where the input has a range, how far the
+    sums can be off.
     """
 
     name: ClassVar[str] = "quantise-weights"
     kinds: ClassVar[tuple[type[Op], ...]] = (Conv, Dense)
     bits: int = 8
+    scales: Scales = "channel"
+    search: Search = "max"
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 16:
             raise UsageError(f"pass {self.name}: 2 to 16 bits expected, found {self.bits}")
+        if self.scales not in SCALES:
+            raise UnknownNameError(f"pass {self.name}: no scales {self.scales!r}; known: {', '.join(SCALES)}")
+        if self.search not in SEARCHES:
+            raise UnknownNameError(f"pass {self.name}: no search {self.search!r}; known: {', '.join(SEARCHES)}")
 
     def rewrite(self, graph: Graph, node: Node) -> str | None:
         op = node.op
         assert isinstance(op, (Conv, Dense))
-        if op.weight.dtype.kind == "i":
-            return "its weights are whole already"
-        weight = op.weight.astype(np.float64)
-        if op.scale is not None:
-            weight = weight * op.scale.reshape((-1,) + (1,) * (weight.ndim - 1))
-        largest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-        scale = np.where(largest > 0, largest, 1.0) / ((1 << self.bits - 1) - 1)
-        whole = np.rint(weight / scale.reshape((-1,) + (1,) * (weight.ndim - 1)))
-        graph.replace(node.name, replace(op, weight=whole.astype(np.int8 if self.bits <= 8 else np.int64), scale=scale))
-        return None
+        if few_bits(op, self.bits):
+            return f"its weights are whole numbers of {width(op.weight, op.weight)} bits already"
+        rows = real_rows(op)
+        grid = on_grid(rows, self.bits, self.scales, self.search)
+        moved = shift(graph, node, rows, grid.values)
+        codes = grid.codes.reshape(op.weight.shape).astype(np.int8 if self.bits <= 8 else np.int64)
+        graph.replace(node.name, replace(op, weight=codes, scale=grid.scale))
+        each = "for each channel" if self.scales == "channel" else "for the layer"
+        return Approximation(f"weights rounded to {self.bits} bits, a scale {each}: {moved}")
+
+
+def few_bits(op: Conv | Dense, bits: int) -> bool:
+    """Whether all weights are whole numbers of at most `bits` bits, the sign among them."""
+    return op.weight.dtype.kind == "i" and width(op.weight, op.weight) <= bits

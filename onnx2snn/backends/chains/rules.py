@@ -59,7 +59,7 @@ def _unfit_neurons(graph: Graph) -> Iterator[str]:
         if not isinstance(op, IF):
             yield f"{node} belongs to code {op.code}; --code if"
         elif not op.integer or (op.value != 1).any():
-            yield f"{node} computes in real numbers; whole numbers expected (a quantised model, no --float)"
+            yield f"{node} computes in real numbers; whole numbers expected (quantised, or --weight-bits 8)"
         elif (op.v0 < 0).any() or (op.v0 >= op.theta).any():
             yield f"{node} starts at a membrane outside [0, theta)"
 

@@ -51,7 +51,7 @@ def _misfits(graph: Graph, node: Node) -> Iterator[str]:
         yield f"{node} feeds {len(readers)} ops; only chains can be written so far"
     if isinstance(op, (Conv, Dense)):
         if op.weight.dtype.kind != "i" or op.scale is not None or op.bias is not None:
-            yield f"{node} has real weights or constants; whole numbers expected (a quantised model, no --float)"
+            yield f"{node} has real weights or constants; whole numbers expected (quantised, or --weight-bits 8)"
         if isinstance(op, Dense) and len(graph.shape(node.inputs[0])) > 1:
             yield f"{node} is a matrix product over {graph.shape(node.inputs[0])}; one axis expected"
     if isinstance(op, WEIGHTED) and _weighted_before(graph, node):

@@ -15,8 +15,8 @@ from onnx2snn.backends.chains import (
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.tables import lift_of, scaling
 
-COARSER = "coarser activations or fewer weight bits lower it"
-NARROWER = "fewer inputs or fewer weight bits narrow it"
+COARSER = "coarser activations or fewer --weight-bits lower it"
+NARROWER = "fewer inputs or fewer --weight-bits narrow it"
 ENCODED = "quantising the model's input, fewer bits of it or more --steps lower it"
 
 
@@ -26,7 +26,7 @@ def weights_fit_8_bit_mantissas(layer: Layer, steps: int) -> Limit | None:
         return None
     mantissas = scaling(layer).mantissas(layer.synapse.weight << layer.shift)
     bounds = (chip.WEIGHT_LOW, chip.WEIGHT_HIGH)
-    return Limit(layer.synapse.label, "weight mantissas", *ends(mantissas), *bounds, "fewer weight bits help")
+    return Limit(layer.synapse.label, "weight mantissas", *ends(mantissas), *bounds, "--weight-bits 8 or fewer helps")
 
 
 def thresholds_fit(layer: Layer, steps: int) -> Limit | None:

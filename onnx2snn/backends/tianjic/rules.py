@@ -20,7 +20,7 @@ from onnx2snn.backends.chains import (
 )
 from onnx2snn.backends.tianjic import chip
 
-COARSER = "coarser activations or fewer weight bits lower it"
+COARSER = "coarser activations or fewer --weight-bits lower it"
 NO_MOVE = "vectors are only flattened, in front of a dense layer"
 
 
@@ -35,7 +35,7 @@ def weights_fit_int8(layer: Layer, steps: int) -> Limit | None:
         *ends(layer.synapse.weight << layer.shift),
         -most,
         most,
-        "fewer weight bits help",
+        "--weight-bits 8 or fewer helps",
     )
 
 

@@ -21,13 +21,16 @@ from onnx2snn.analysis.calibration import (
     sites,
 )
 from onnx2snn.analysis.comparison import Difference, difference, twin_of
+from onnx2snn.analysis.weight_rounding import Scales, Search
 from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.flow.data import check_samples
 from onnx2snn.ir import Array, Graph
-from onnx2snn.ir.ops import Conv, Dense, Input, Neuron, Staircase
+from onnx2snn.ir.ops import Input, Neuron, Staircase
 from onnx2snn.passes import (
     CALIBRATION,
     AddReadouts,
+    FindWeightGrids,
+    FoldBatchnorm,
     LiftQuantisers,
     MapNeurons,
     ProbeStaircases,
@@ -36,6 +39,7 @@ from onnx2snn.passes import (
     Recipe,
     ShiftActivations,
     StartMembranes,
+    approximate,
     run_passes,
     steps_of,
 )
@@ -57,7 +61,9 @@ class Calibration:
     levels: steps of each activation.  per_channel: a range for each channel instead of one for the tensor.
     correct: of `theta`, `bias` and `v0`; see `Tuner`.
     input_levels: quantise the input as well, in that many steps over all of its range; 0: leave it real-valued.
-    weight_bits: round real weights to that many bits; 0: leave them. Needs no samples.
+    weight_bits: round weights that are real, or whole numbers of more bits, to that many; 0: leave them.
+    weight_scales: one scale for each `channel` or one for the `layer`.  weight_search: `max` or `mse`; see
+    `onnx2snn.analysis.weight_rounding`. None of these three needs samples.
     """
 
     method: Method = "max"
@@ -67,6 +73,8 @@ class Calibration:
     correct: tuple[str, ...] = ()
     input_levels: int = 0
     weight_bits: int = 0
+    weight_scales: Scales = "channel"
+    weight_search: Search = "max"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -83,15 +91,29 @@ class Calibration:
                 raise UsageError(f"{name}: a whole number from {low} to {high} expected, found {value!r}")
         if self.weight_bits == 1:
             raise UsageError("weight_bits: 0 or 2 to 16 expected, found 1")
+        rounding = QuantiseWeights(self.weight_bits or 8, self.weight_scales, self.weight_search)
+        if not self.weight_bits and rounding != QuantiseWeights():
+            raise UsageError("weight_scales and weight_search go with weight_bits")
 
     @property
     def needs_samples(self) -> bool:
         """Whether anything but the weights is asked for."""
-        return replace(self, weight_bits=0) != Calibration()
+        return replace(self, weight_bits=0, weight_scales="channel", weight_search="max") != Calibration()
+
+    @property
+    def of_weights(self) -> Recipe:
+        """The passes that round weights. Those on a grid of few bits are found first, and stay.
+
+        A BatchNorm behind real weights is folded before they are rounded, so that one scale a layer stays one.
+        """
+        if not self.weight_bits:
+            return ()
+        rounding = QuantiseWeights(self.weight_bits, self.weight_scales, self.weight_search)
+        return (FindWeightGrids(), FoldBatchnorm(), rounding)
 
     def words(self) -> list[str]:
         """What differs from the defaults, as options of the command line."""
-        names = {"method": "calibrate-method", "input_levels": "quantise-input"}
+        names = {"method": "calibrate-method", "input_levels": "quantise-input", "weight_scales": "weight-scale"}
         found: list[str] = []
         for one in fields(self):
             value = getattr(self, one.name)
@@ -177,26 +199,30 @@ class Tuner:
         return Facts(ranges(found, chosen.method, chosen.levels, chosen.percentile))
 
     @cached_property
-    def before(self) -> Recipe:
-        """The passes for weights and input."""
-        found: list[Recipe] = []
-        weighted = [n.op.weight.dtype.kind for n in self.ann.of(Conv, Dense) if isinstance(n.op, (Conv, Dense))]
-        if self.calibration.weight_bits and "f" in weighted:
-            found.append((QuantiseWeights(bits=self.calibration.weight_bits),))
-        if self.calibration.input_levels:
-            names = tuple(node.name for node in self.ann.of(Input))
-            covered = ranges(histograms(self.ann, self.batches(), names), "max")
-            found.append((QuantiseActivations(levels=self.calibration.input_levels, ranges=_sides(covered)),))
-        return tuple(step for steps in found for step in steps)
+    def of_input(self) -> Recipe:
+        """The pass that quantises the input, where that is asked for."""
+        if not self.calibration.input_levels:
+            return ()
+        names = tuple(node.name for node in self.ann.of(Input))
+        covered = ranges(histograms(self.ann, self.batches(), names), "max")
+        return (QuantiseActivations(levels=self.calibration.input_levels, ranges=_sides(covered)),)
+
+    @cached_property
+    def of_weights(self) -> Recipe:
+        """The passes that round weights, where there is one to round."""
+        recipe = self.calibration.of_weights
+        _, lost = approximate(self.ann, recipe)
+        return recipe if lost else ()
 
     def front(self, facts: Facts) -> Recipe:
         """The passes that come before all others, with these facts."""
-        steps: Recipe = self.before
+        steps: Recipe = self.of_input
         if facts.covered:
             steps = (*steps, QuantiseActivations(levels=self.calibration.levels, ranges=_sides(facts.covered)))
         shifts = {name: _plain(short(shift)) for name, shift in facts.shifts.items()}
         if shifts:
             steps = (*steps, ShiftActivations(shifts=shifts))
+        steps = (*steps, *self.of_weights)  # last: what the layers read has its range by then
         return (LiftQuantisers(), *steps) if steps else ()
 
     def tuned(self, target: Target) -> tuple[Recipe, Recipe]:

@@ -15,6 +15,7 @@ from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.flow.conversion.budget import Budget
 from onnx2snn.flow.conversion.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.conversion.options import Options, Settle
+from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.frontends.onnx import read_onnx
@@ -103,7 +104,7 @@ class Conversion:
             reference, lost = approximate(self.ann, (*front, *staircases), observer)
         recipe = (*(self._leaky(backend.neurons(code, steps, integer)) if mapping is None else mapping), *start)
         recipe = recipe if self.options.bits is None else self.options.bits.applied(recipe)
-        notes: list[str] = []
+        notes = self._measured((*front, *staircases), reference)
 
         def watch(step: object, graph: Graph, reasons: Sequence[str]) -> None:
             notes.extend(reasons)
@@ -128,6 +129,12 @@ class Conversion:
         )
         backend.check(network)
         return network
+
+    def _measured(self, recipe: Recipe, reference: Graph) -> list[str]:
+        """What rounded weights cost on the samples of the calibration, where there are both."""
+        if self.samples is None or not self.tuner.of_weights:
+            return []
+        return [str(weight_cost(self.ann, recipe, reference, self.tuner.batches()))]
 
     def _recipes(self, backend: Backend) -> tuple[Recipe, Recipe | None]:
         """The passes to staircases, and those after them where the user wrote them out."""

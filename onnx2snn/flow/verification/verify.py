@@ -290,7 +290,7 @@ def _against_proof(certificate: Certificate, parity: Parity) -> list[str]:
     found: list[str] = []
     for layer in parity.layers:
         verdict = certificate[layer.name]
-        if certificate.exact and layer.cumulative > layer.rounding:
+        if certificate.proven_as_staircases and layer.cumulative > layer.rounding:
             wrong = layer.cumulative - layer.rounding
             found.append(f"{layer.name}: proven exact, yet {wrong} of {layer.counts} counts differ")
         if verdict.exactness == "bounded" and layer.worst_alone > verdict.bound + 1:

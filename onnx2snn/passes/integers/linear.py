@@ -62,7 +62,9 @@ def _weighted(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str,
     assert isinstance(found, Lattice)
     bits = width(op.weight, op.weight)
     if builder.weight_bits and bits > builder.weight_bits:
-        raise PassError(f"weights of {builder.weight_bits} bits expected, found {bits}; quantise the model so")
+        raise PassError(
+            f"weights of {builder.weight_bits} bits expected, found {bits}; quantise the model so, or --weight-bits"
+        )
     return builder.put(node, replace(op, scale=None)), found
 
 

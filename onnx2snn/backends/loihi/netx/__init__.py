@@ -54,7 +54,7 @@ def one_threshold_a_layer(network: Network) -> Iterable[str]:
         least, most = int(population.theta.min()), int(population.theta.max())
         if (most - least) * ALIKE > most:
             found = f"thresholds from {least} to {most}, within 1/{ALIKE} of each other expected"
-            yield f"{population.label} has {found}; a scale of weights for a whole tensor helps"
+            yield f"{population.label} has {found}; a scale of weights for a whole tensor (--weight-scale layer) helps"
 
 
 @final

@@ -40,7 +40,9 @@ def weights_fit_8_bits(layer: Layer, steps: int) -> Limit | None:
     if layer.synapse is None:
         return None
     found = ends(effective(layer))
-    return Limit(layer.synapse.label, "weights", *found, chip.WEIGHT_LOW, chip.WEIGHT_HIGH, "fewer weight bits help")
+    return Limit(
+        layer.synapse.label, "weights", *found, chip.WEIGHT_LOW, chip.WEIGHT_HIGH, "--weight-bits 8 or fewer helps"
+    )
 
 
 def sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
