@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="training needs the train extra: pip install
 import torch
 
 from onnx2snn.training.data import Chain, Crop, Flip, Warp
+from onnx2snn.training.data.augment import Shade
 
 ALL: list[Callable[..., Any]] = [
     Warp(degrees=10, zoom=0.1, shift=2),
@@ -76,3 +77,17 @@ def test_what_moves_in_from_the_border() -> None:
     white = torch.ones(50, 1, 9, 9)
     assert Warp(degrees=30)(white, generator()).min() < 0.5
     assert torch.allclose(Warp(degrees=30, outside="border")(white, generator()), white)
+
+
+def test_shade_moves_the_mean_and_stretches_around_it() -> None:
+    images = torch.rand((64, 3, 4, 4), generator=torch.Generator().manual_seed(1))
+    mean = images.mean((-2, -1))
+    brighter = Shade(brightness=0.2)(images, torch.Generator().manual_seed(2))
+    moved = brighter - images
+    assert torch.allclose(moved, moved[:, :1, :1, :1].expand_as(moved), atol=1e-6)
+    assert 0.15 < moved.abs().max() <= 0.2
+    harder = Shade(contrast=0.5)(images, torch.Generator().manual_seed(2))
+    assert torch.allclose(harder.mean((-2, -1)), mean, atol=1e-6)
+    gain = (harder - mean[..., None, None]).std((-2, -1)) / images.std((-2, -1))
+    assert torch.allclose(gain, gain[:, :1].expand_as(gain), atol=1e-4)
+    assert 0.5 <= gain.min() < 0.7 < 1.3 < gain.max() <= 1.5

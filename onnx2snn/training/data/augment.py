@@ -56,6 +56,23 @@ class Flip:
         return torch.where(flipped, images.flip(-1), images)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shade:
+    """Each image brighter by up to `brightness`, its contrast changed by a share of up to `contrast`, at random.
+
+    x' = (x + b - m) c + m, m the mean of each channel after b is added; values may leave [0, 1].
+    """
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        b, c = (_rand((2, len(images), 1, 1, 1), images, generator) * 2 - 1).unbind()
+        brighter = images + self.brightness * b
+        mean = brighter.mean((-2, -1), keepdim=True)
+        return (brighter - mean) * (1 + self.contrast * c) + mean
+
+
 @dataclass(frozen=True)
 class Chain:
     """One variation after the other."""

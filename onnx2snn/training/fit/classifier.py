@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
+from onnx2snn.training.data.augment import Augment, Chain, Shade
 from onnx2snn.training.fit.objectives import RateInference, objective_for, with_omega
 from onnx2snn.training.fit.optimiser import optimiser_for, schedule_for
 from onnx2snn.training.recipes import Recipe
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 Batch = tuple[Tensor, Tensor]
 
 
@@ -42,7 +41,7 @@ class Classifier(LightningModule):
         self.network = network
         self.recipe = recipe
         self.seed = seed
-        self.augment = augment if recipe.augment else None
+        self.augment = _variation(augment, recipe)
         self.objective = objective_for(network, recipe)
         self.validation_accuracy = MulticlassAccuracy(classes, average="micro")
         self.test_accuracy = MulticlassAccuracy(classes, average="micro")
@@ -84,3 +83,11 @@ class Classifier(LightningModule):
         optimiser = optimiser_for(self.network, self.recipe)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_for(self.recipe, self.steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _variation(augment: Augment | None, recipe: Recipe) -> Augment | None:
+    """What varies the training images: what the data set says, and the recipe's changes of light."""
+    own = (augment,) if augment is not None and recipe.augment else ()
+    shade = Shade(brightness=recipe.brightness, contrast=recipe.contrast)
+    steps = (*own, shade) if recipe.brightness or recipe.contrast else own
+    return Chain(steps) if steps else None

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset, TensorDataset
 
 from onnx2snn.errors import DataError, UsageError
-from onnx2snn.training.fit.classifier import Augment
+from onnx2snn.training.data.augment import Augment
 
 
 class LabelledImages(Protocol):

@@ -46,6 +46,9 @@ class Recipe(BaseModel):
     clip: PositiveFloat | None = None
     """largest norm of the gradient of all parameters"""
     augment: bool = True
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+    """random changes of training images on top of what the data set says"""
     trains: Literal["all", "weights", "quantisers"] = "all"
     """`weights`: all but the quantisers' parameters"""
     loss: Literal["cross-entropy", "rate-inference"] = "cross-entropy"
