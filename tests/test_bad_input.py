@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -255,6 +256,15 @@ def test_a_changed_manifest_is_found(key: str, value: object, artifact: Path) ->
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     one_line(onnx2snn("simulate", artifact, "--data", DATA), "manifest.json was changed")
     assert onnx2snn("verify", MODEL, artifact).code == 1
+
+
+def test_an_artifact_from_before_a_field_existed_is_intact(artifact: Path) -> None:
+    path = artifact / "manifest.json"
+    found = json.loads(path.read_text())
+    del found["pipeline_steps"]
+    text = json.dumps(found | {"digest": ""}, separators=(",", ":"), ensure_ascii=False)
+    path.write_text(json.dumps(found | {"digest": hashlib.sha256(text.encode()).hexdigest()}))
+    assert onnx2snn("simulate", artifact, "--data", DATA).code == 0
 
 
 def test_another_model_is_a_finding(artifact: Path, tmp_path: Path) -> None:

@@ -90,13 +90,15 @@ class Manifest(Record):
         return Schedule(self.steps, None if self.settle == "auto" else self.settle, self.calibrate_steps)
 
     def sealed(self) -> Manifest:
-        """The manifest with its own digest."""
-        return self.model_copy(update={"digest": self._digest()})
+        """The manifest with its own digest, every field written out."""
+        whole = Manifest.model_validate_json(self.model_dump_json())
+        return whole.model_copy(update={"digest": whole._digest()})
 
     def intact(self) -> bool:
         """Whether the digest is the manifest's own."""
         return self.digest == self._digest()
 
     def _digest(self) -> str:
-        text = self.model_copy(update={"digest": ""}).model_dump_json()
+        """Of the fields that the file has: a version that knows more of them finds earlier artifacts intact."""
+        text = self.model_copy(update={"digest": ""}).model_dump_json(exclude_unset=True)
         return hashlib.sha256(text.encode()).hexdigest()
