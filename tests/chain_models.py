@@ -83,9 +83,9 @@ def chain_model(name: str, path: Path, levels: int = 15) -> Path:
     return m.save(CHAINS[name](m, m.quantise("x", 1 / levels, 0, levels)), path / f"{name}.onnx")
 
 
-def lowered(backend: Backend, model: Path, **options: Any) -> Network:
+def lowered(backend: Backend, model: Path, code: str | None = "if", **options: Any) -> Network:
     """A model as the backend takes it, its design rules checked."""
-    return convert(model, **options).lower(backend)
+    return convert(model, code=code, **options).lower(backend)
 
 
 def samples(network: Network, count: int = 24) -> Array:

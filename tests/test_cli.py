@@ -247,10 +247,11 @@ def test_demo() -> None:
     assert result.json["accuracy"] > 0.97
 
 
-def test_chip_says_why_it_runs_another_code(tmp_path: Path) -> None:
+def test_chip_says_which_code_it_runs_and_why(tmp_path: Path) -> None:
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--backend", "loihi")
     assert result.code == 0
-    assert "code if" in result.err
+    assert "code ladder (proven exact) takes" in result.err
+    assert "; if (not proven exact) would take 4 cores on 1 chip of loihi1" in result.err
     one_line(onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--backend", "loihi", "--code", "st-bif"), "st-bif")
 
 

@@ -298,9 +298,9 @@ def test_the_pass_refuses_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", ["loihi", "tianjic", "nir"])
-@pytest.mark.parametrize("code", ["store-and-forward", "ladder", "lif"])
+@pytest.mark.parametrize("code", ["store-and-forward", "st-bif", "lif"])
 def test_backends_refuse_codes_that_they_cannot_run(name: str, code: str) -> None:
-    with pytest.raises(BackendError, match=f"backend {name} cannot run code {code}; it runs: if"):
+    with pytest.raises(BackendError, match=f"backend {name} cannot run code {code}; it runs: .*if$"):
         lowered("conv-chain", load_backend(name), code, "integer")
 
 

@@ -53,7 +53,7 @@ def tables(network: Network, tmp_path: Path) -> Path:
 def test_the_way_from_layer_to_layer_is_latency(tmp_path: Path) -> None:
     path = chain_model("dense", tmp_path)
     network = lowered(BACKEND, path)
-    most = latency_of(convert(path).save(tmp_path / "net", backend="loihi")).most_steps
+    most = latency_of(convert(path, code="if").save(tmp_path / "net", backend="loihi")).most_steps
     BACKEND.emit(network, tmp_path)
     assert LoihiEmulator(tmp_path).run(samples(network)).steps == most > network.schedule.steps
 

@@ -45,6 +45,7 @@ class Network:
 
     staircase_passes and neuron_passes: the text of the recipes, so that verification can follow them again.
     fine_tuning: what was changed after them, if anything was.
+    choice: why it is of this code, where the backend chose.
     """
 
     graph: Graph
@@ -58,6 +59,7 @@ class Network:
     command: str = ""
     notes: tuple[str, ...] = field(default=())
     fine_tuning: FineTuning | None = None
+    choice: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

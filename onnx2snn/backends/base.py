@@ -33,6 +33,14 @@ class Footprint:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Price:
+    """What a network takes of a chip, by which codes are compared: a number, the less the better, and in words."""
+
+    amount: int
+    words: str
+
+
 class Simulator(Protocol):
     """Runs an artifact."""
 
@@ -51,8 +59,11 @@ class Backend(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    #: What it can run; the first is its default.
+    #: What it can run; the first is its default, unless it chooses.
     codes: ClassVar[tuple[str, ...]] = ("st-bif", "store-and-forward", "ladder", "signed-if", "if", "lif")
+    chooses: ClassVar[
+        tuple[str, ...]
+    ] = ()  #: codes of which it takes the one of the lowest `price`, the first of equals
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
     calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run
@@ -81,6 +92,10 @@ class Backend(ABC):
         broken = [f"({_rule_name(rule)}) {found}" for rule in self.design_rules() for found in rule(network)]
         if broken:
             raise BackendError(f"backend {self.name} cannot take this network: {'; '.join(broken)}")
+
+    def price(self, network: Network) -> Price:
+        """What a network that keeps all design rules takes; for a backend that chooses between codes."""
+        return Price(0, "")
 
     @abstractmethod
     def emit(self, network: Network, folder: Path) -> None:

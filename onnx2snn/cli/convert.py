@@ -48,7 +48,7 @@ def command(
     code: Annotated[
         Optional[str],  # noqa: UP045  typer reads the annotation
         typer.Option(
-            help="st-bif, store-and-forward, ladder, signed-if, if, lif; by default st-bif, or what the backend runs.",
+            help="st-bif, store-and-forward, ladder, signed-if, if, lif; by default st-bif, or what fits the backend.",
             show_default=False,
         ),
     ] = None,
@@ -203,7 +203,9 @@ def command(
             print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
         manifest = save(network, chosen, out, force)
-    if code is None and "map-neurons" not in (passes or "") and network.code != "st-bif":
+    if network.choice:
+        print(f"onnx2snn: backend {backend}: {network.choice}", file=sys.stderr)
+    elif code is None and "map-neurons" not in (passes or "") and network.code != "st-bif":
         print(
             f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)",
             file=sys.stderr,

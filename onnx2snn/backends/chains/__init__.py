@@ -12,29 +12,54 @@ from onnx2snn.backends.chains.emulator import ChainEmulator, Progress, Stage
 from onnx2snn.backends.chains.fit_grid import FitGrid
 from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.backends.chains.host import Drive, HostRecord, load_host, store_host
-from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
-from onnx2snn.backends.chains.limits import Layer, LayerRule, Limit, ends, in_every_layer, within
+from onnx2snn.backends.chains.ladder import (
+    Comparators,
+    DecodedLadder,
+    LadderEmulator,
+    LadderLayerBase,
+    LadderReadout,
+    LadderTablesBase,
+    UnitStage,
+    audit_ladder,
+    canonical,
+    ladder_of,
+    load_comparators,
+    passed,
+    store_comparators,
+)
+from onnx2snn.backends.chains.layers import Chain, LadderChain, Output, Population, Synapse, UnitPopulation
+from onnx2snn.backends.chains.limits import Layer, LayerRule, Limit, ends, in_every_layer, layers_if_sound, within
+from onnx2snn.backends.chains.on_chip import OnChip
 from onnx2snn.backends.chains.records import LayerBase, TablesBase
-from onnx2snn.backends.chains.rules import STRUCTURE, chain_if_sound
+from onnx2snn.backends.chains.rules import STRUCTURE, STRUCTURE_OF_BOTH, chain_if_sound, ladder_if_sound
 from onnx2snn.backends.chains.tables import Arrays, Record, Sizes, read_tables, write_tables
 from onnx2snn.backends.chains.walk import chain_of
 
 __all__ = [
     "STRUCTURE",
+    "STRUCTURE_OF_BOTH",
     "Arrays",
     "Chain",
     "ChainBackend",
     "ChainEmulator",
+    "Comparators",
     "Connections",
     "Decoded",
+    "DecodedLadder",
     "Drive",
     "FitGrid",
     "Geometry",
     "HostRecord",
+    "LadderChain",
+    "LadderEmulator",
+    "LadderLayerBase",
+    "LadderReadout",
+    "LadderTablesBase",
     "Layer",
     "LayerBase",
     "LayerRule",
     "Limit",
+    "OnChip",
     "Output",
     "Population",
     "Progress",
@@ -43,13 +68,23 @@ __all__ = [
     "Stage",
     "Synapse",
     "TablesBase",
+    "UnitPopulation",
+    "UnitStage",
     "audit",
+    "audit_ladder",
+    "canonical",
     "chain_if_sound",
     "chain_of",
     "ends",
     "in_every_layer",
+    "ladder_if_sound",
+    "ladder_of",
+    "layers_if_sound",
+    "load_comparators",
     "load_host",
+    "passed",
     "read_tables",
+    "store_comparators",
     "store_host",
     "within",
     "write_tables",

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from onnx2snn.artifact import Manifest, Network
-from onnx2snn.backends.base import Backend, DesignRule, Footprint
-from onnx2snn.backends.chains.compare import Decoded, audit
-from onnx2snn.backends.chains.emulator import ChainEmulator
-from onnx2snn.backends.chains.fit_grid import FitGrid
-from onnx2snn.backends.chains.footprint import footprint_of
-from onnx2snn.backends.chains.layers import Chain
+from onnx2snn.backends.base import Backend, DesignRule, Footprint, Price, Simulator
+from onnx2snn.backends.chains.footprint import footprint_of, in_words
+from onnx2snn.backends.chains.on_chip import OnChip
 from onnx2snn.backends.chains.partition import (
-    Block,
     Cores,
     Profile,
     differences,
@@ -25,86 +20,78 @@ from onnx2snn.backends.chains.partition import (
     record_of,
     write_cores,
 )
-from onnx2snn.backends.chains.rules import chain_if_sound
-from onnx2snn.backends.chains.walk import chain_of
 from onnx2snn.errors import BackendError, Onnx2SnnError
-from onnx2snn.passes import STAIRCASES, FoldMoves, FoldSumpool, MapNeurons
+from onnx2snn.ir.ops import Neuron
+from onnx2snn.passes import STAIRCASES, FoldMoves, FoldSumpool
 from onnx2snn.passes.base import Recipe
 
 
 class ChainBackend(Backend):
-    """Unsigned integrate-and-fire in whole numbers, no pooling on the chip.
+    """Chains of populations in whole numbers, no pooling on the chip.
 
-    A subclass gives its chip's grids (`fit`) and cores (`profile`, `blocks`), writes and reads tables, and emulates
-    them.
+    A subclass says how each code lies on its chip (`on_chip`) and what its cores hold (`profile`). Where no code is
+    asked for, the one on the fewest chips is taken, `ladder` of equals: it is exact and takes a sample in every tick.
     """
 
-    codes: ClassVar[tuple[str, ...]] = ("if",)
+    codes: ClassVar[tuple[str, ...]] = ("ladder", "if")
+    chooses: ClassVar[tuple[str, ...]] = codes
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer",)
-    fit: ClassVar[type[FitGrid]]
-
-    @property
-    @abstractmethod
-    def profile(self) -> Profile:
-        """The chip that networks are placed on."""
 
     @abstractmethod
-    def blocks(self, chain: Chain) -> tuple[Block, ...]:
-        """The layers of a chain as they lie on its cores."""
+    def on_chip(self, code: str) -> OnChip:
+        """A code on the chip."""
 
     @abstractmethod
-    def write(self, chain: Chain, steps: int, folder: Path) -> None:
-        """Writes `tables.json` and `tables.safetensors` of a chain that keeps all design rules."""
-
-    @abstractmethod
-    def read(self, folder: Path) -> Decoded:
-        """The network that the tables in `folder` tell."""
-
-    @abstractmethod
-    def emulator(self, folder: Path) -> ChainEmulator:
-        """What runs the tables in `folder`."""
+    def profile(self, code: str) -> Profile:
+        """The chip that networks of a code are placed on."""
 
     def staircases(self) -> Recipe:
         return (*STAIRCASES, FoldSumpool(), FoldMoves())
 
     def neurons(self, code: str, steps: int, integer: bool) -> Recipe:
-        return (MapNeurons(code=code, steps=steps), self.fit(steps=steps))
+        return self.on_chip(code).neurons(steps)
 
     def design_rules(self) -> tuple[DesignRule, ...]:
         return (*self.rules, self.every_layer_fits_cores)
 
     def every_layer_fits_cores(self, network: Network) -> Iterable[str]:
         """A layer is cut until its parts fit; one whose single neurons do not fit cannot be placed."""
-        chain = chain_if_sound(network)
-        if chain is not None:
+        blocks = self.on_chip(network.code).blocks(network) if network.code in self.codes else None
+        if blocks is not None:
             try:
-                partition(self.blocks(chain), self.profile)
+                partition(blocks, self.profile(network.code))
             except BackendError as error:
                 yield str(error)
 
+    def price(self, network: Network) -> Price:
+        cores = self._cores(network)
+        return Price(cores.chips, in_words(cores))
+
     def emit(self, network: Network, folder: Path) -> None:
-        chain = chain_of(network.graph)
-        self.write(chain, network.schedule.steps, folder)
-        write_cores(folder, self._cores(chain))
+        self.on_chip(network.code).write(network, folder)
+        write_cores(folder, self._cores(network))
 
     def audit(self, network: Network, folder: Path) -> list[str]:
-        return [*audit(network, partial(self.read, folder)), *self._misplaced(network, folder)]
+        return [*self.on_chip(network.code).audit(network, folder), *self._misplaced(network, folder)]
 
     def pipeline_steps(self, network: Network) -> int:
         """A tick from each population to the layer behind it."""
-        return len(chain_of(network.graph).populations)
+        return len(network.graph.of(Neuron))
 
     def footprint(self, folder: Path) -> Footprint:
         return footprint_of(read_cores(folder))
 
-    def simulator(self, folder: Path, manifest: Manifest) -> ChainEmulator:
-        return self.emulator(folder)
+    def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
+        return self.on_chip(manifest.code).emulator(folder)
 
-    def _cores(self, chain: Chain) -> Cores:
-        return record_of(partition(self.blocks(chain), self.profile))
+    def _cores(self, network: Network) -> Cores:
+        blocks = self.on_chip(network.code).blocks(network)
+        if blocks is None:
+            raise BackendError(f"backend {self.name}: a network that keeps its design rules expected")
+        return record_of(partition(blocks, self.profile(network.code)))
 
     def _misplaced(self, network: Network, folder: Path) -> list[str]:
         try:
-            return differences(read_cores(folder), self._cores(chain_of(network.graph)))
+            return differences(read_cores(folder), self._cores(network))
         except Onnx2SnnError as error:
             return [str(error)]

@@ -34,10 +34,10 @@ def audit(network: Network, decode: Callable[[], Decoded]) -> list[str]:
 
 
 def _schedules(found: Decoded, network: Network) -> Iterator[str]:
-    yield from _values("the tables", "steps", found.steps, network.schedule.steps)
+    yield from values_differ("the tables", "steps", found.steps, network.schedule.steps)
     first = found.chain.populations[0]
     expected = drive_of(found.chain.host, first, found.steps)
-    yield from _arrays(first.name, "largest charge", found.drive.most, expected.most)
+    yield from arrays_differ(first.name, "largest charge", found.drive.most, expected.most)
 
 
 def _chains(tables: Chain, network: Chain, steps: int) -> Iterator[str]:
@@ -54,42 +54,48 @@ def _chains(tables: Chain, network: Chain, steps: int) -> Iterator[str]:
 
 def _populations(found: Population, expected: Population, steps: int) -> Iterator[str]:
     name = expected.name
-    yield from _values(name, "shape", found.shape, expected.shape)
-    yield from _values(name, "shift", found.shift, expected.shift)
-    yield from _arrays(name, "theta", found.theta, expected.theta)
+    yield from values_differ(name, "shape", found.shape, expected.shape)
+    yield from values_differ(name, "shift", found.shift, expected.shift)
+    yield from arrays_differ(name, "theta", found.theta, expected.theta)
     if expected.synapse is None:
-        yield from _arrays(name, "v0", found.v0, expected.v0)
-        yield from _arrays(name, "bias", found.bias, expected.bias)
+        yield from arrays_differ(name, "v0", found.v0, expected.v0)
+        yield from arrays_differ(name, "bias", found.bias, expected.bias)
     else:  # tables hold the bias in parts already
-        yield from _arrays(name, "bias per tick", found.per_tick(steps), expected.per_tick(steps))
-        yield from _arrays(name, "initial membrane", found.start(steps), expected.start(steps))
-    yield from _synapses(found.synapse, expected.synapse)
+        yield from arrays_differ(name, "bias per tick", found.per_tick(steps), expected.per_tick(steps))
+        yield from arrays_differ(name, "initial membrane", found.start(steps), expected.start(steps))
+    yield from synapses_differ(found.synapse, expected.synapse)
 
 
 def _outputs(found: Output, expected: Output) -> Iterator[str]:
-    yield from _values(expected.name, "shape", found.shape, expected.shape)
+    yield from values_differ(expected.name, "shape", found.shape, expected.shape)
     for field in ("scale", "bias"):
-        yield from _arrays(expected.name, field, getattr(found, field), getattr(expected, field))
-    yield from _synapses(found.synapse, expected.synapse)
+        yield from arrays_differ(expected.name, field, getattr(found, field), getattr(expected, field))
+    yield from synapses_differ(found.synapse, expected.synapse)
 
 
-def _synapses(found: Synapse | None, expected: Synapse | None) -> Iterator[str]:
+def synapses_differ(found: Synapse | None, expected: Synapse | None) -> Iterator[str]:
+    """What one synapse has otherwise than the other."""
     if found is None or expected is None:
         if found is not expected:
             yield f"{(found or expected).name}: only in {'the tables' if found else 'the network'}"  # type: ignore[union-attr]
         return
-    yield from _values(expected.name, "name", found.name, expected.name)
+    yield from values_differ(expected.name, "name", found.name, expected.name)
+    yield from values_differ(expected.name, "units", found.units, expected.units)
     for field in type(expected.geometry).model_fields:
-        yield from _values(expected.name, field, getattr(found.geometry, field), getattr(expected.geometry, field))
-    yield from _arrays(expected.name, "weight", found.weight, expected.weight)
+        yield from values_differ(
+            expected.name, field, getattr(found.geometry, field), getattr(expected.geometry, field)
+        )
+    yield from arrays_differ(expected.name, "weight", found.weight, expected.weight)
 
 
-def _values(name: str, what: str, found: object, expected: object) -> Iterator[str]:
+def values_differ(name: str, what: str, found: object, expected: object) -> Iterator[str]:
+    """One value against another."""
     if found != expected:
         yield f"{name}: {what} {found} in the tables, {expected} in the network"
 
 
-def _arrays(name: str, what: str, found: Array, expected: Array) -> Iterator[str]:
+def arrays_differ(name: str, what: str, found: Array, expected: Array) -> Iterator[str]:
+    """The same entry by entry."""
     if found.shape != expected.shape:
         yield f"{name}: {what} of shape {found.shape} in the tables, {expected.shape} in the network"
     elif (found != expected).any():

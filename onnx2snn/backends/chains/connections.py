@@ -11,14 +11,14 @@ from onnx2snn.ir import Array
 class Connections:
     """A synapse with its weights, ready to add up spikes.
 
-    weight: whole numbers (out, in / groups, *kernel).
+    weight: whole numbers (out, in / groups, *kernel).  most: spikes of a source in one tick.
     """
 
-    def __init__(self, geometry: Geometry, weight: Array) -> None:
+    def __init__(self, geometry: Geometry, weight: Array, most: int = 1) -> None:
         self.geometry = geometry
         self.index = geometry.sources(weight.shape[2:])
-        largest = int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max(initial=0))
-        kind = np.float32 if largest < 1 << 24 else np.float64  # in which the sums of single spikes are exact
+        largest = most * int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max(initial=0))
+        kind = np.float32 if largest < 1 << 24 else np.float64  # in which sums are exact
         columns = weight.reshape(geometry.groups, len(weight) // geometry.groups, -1)
         self.weight = np.moveaxis(columns, 1, 2).astype(kind)
 
@@ -35,7 +35,7 @@ class Connections:
         return padded[:, self.index]
 
     def sum(self, spikes: Array) -> Array:
-        """The weighted sums (batch, targets), int64, for single spikes (batch, sources)."""
+        """The weighted sums (batch, targets), int64, for the spikes of a tick (batch, sources)."""
         seen = self.gather(spikes.astype(self.weight.dtype))
         batch, groups, positions, taps = seen.shape
         sums = np.empty((batch, groups, self.weight.shape[2], positions), np.int64)

@@ -16,14 +16,18 @@ def footprint_of(record: Cores) -> Footprint:
     )
     full = record.fullest
     sentences = (
-        f"{_many(record.cores, 'core')} on {_many(record.chips, 'chip')} of {record.chip}, "
-        f"{record.cores_of_a_chip} cores each",
+        f"{in_words(record)}, {record.cores_of_a_chip} cores each",
         f"fullest core: {full.core} of {full.layer}, {full}",
         f"what binds: {record.binding}",
         *(f"assumed: {assumption}" for assumption in record.assumptions),
     )
     columns = ("layer", "sums", "cores", "neurons of a core", "fullest core")
     return Footprint(f"cores of {record.chip}", columns, rows, sentences, _data(record))
+
+
+def in_words(record: Cores) -> str:
+    """How many cores on how many chips."""
+    return f"{_many(record.cores, 'core')} on {_many(record.chips, 'chip')} of {record.chip}"
 
 
 def _box(box: tuple[int, ...], parts: int) -> str:

@@ -14,16 +14,26 @@ from onnx2snn.reference import cut
 
 @dataclass(frozen=True)
 class Synapse:
-    """Connections between two layers.  weight: int64 (out, in / groups, *kernel); label names the node in messages."""
+    """Connections between two layers.
+
+    weight: int64 (out, in / groups, *kernel).  label names the node in messages.  units: of each source neuron, all
+    with the same weights; in one tick a source sends from none to so many spikes.
+    """
 
     name: str
     label: str
     weight: Array
     geometry: Geometry
+    units: int = 1
+
+    @property
+    def grid(self) -> int:
+        """What divides every sum: the greatest common divisor of the weights, 1 where all are zero."""
+        return int(np.gcd.reduce(np.abs(self.weight), axis=None)) or 1
 
     def range(self) -> tuple[Array, Array]:
-        """Least and greatest sum that can arrive at each target in one tick, int64 (targets,), every source 0 or 1."""
-        rows = self.weight.reshape(len(self.weight), -1)
+        """Least and greatest sum that can arrive at each target in one tick, int64 (targets,)."""
+        rows = self.weight.reshape(len(self.weight), -1) * self.units
         ends = np.minimum(rows, 0).sum(axis=1), np.maximum(rows, 0).sum(axis=1)
         positions = int(np.prod(self.geometry.makes)) // len(self.weight)
         return np.repeat(ends[0], positions), np.repeat(ends[1], positions)
@@ -76,8 +86,39 @@ class Population:
 
 
 @dataclass(frozen=True)
+class UnitPopulation:
+    """Neurons of code `ladder`: binary units side by side, without memory; a unit passes where x >= its breakpoint.
+
+    synapse: what feeds it, None where the host does.  breakpoints: int64 (units, neurons), ascending along the first
+    axis, row-major over `shape`.  A neuron's count is `lo` plus the number of its units that pass; x is the sum over
+    passing units alone, so that what counts below zero come to is in the breakpoints of the layer behind.
+    """
+
+    name: str
+    label: str
+    shape: Shape
+    synapse: Synapse | None
+    breakpoints: Array
+    lo: int
+    shift: ClassVar[int] = 0
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return self.breakpoints.shape[1]
+
+    @property
+    def units(self) -> int:
+        """Units of a neuron."""
+        return len(self.breakpoints)
+
+
+@dataclass(frozen=True)
 class Output:
-    """The readout: y = scale * (sum of what arrives) + bias, scale and bias float64 (outputs,)."""
+    """The readout: y = scale * (sum of what arrives + constant) + bias, scale and bias float64 (outputs,).
+
+    constant: int64 (outputs,), what counts below zero come to where only passing units send; else 0.
+    """
 
     name: str
     label: str
@@ -85,6 +126,7 @@ class Output:
     synapse: Synapse
     scale: Array
     bias: Array
+    constant: Array
     shift: ClassVar[int] = 0
 
     @property
@@ -116,5 +158,22 @@ class Chain:
 
     @property
     def layers(self) -> tuple[Population | Output, ...]:
+        """Populations and readout, in order."""
+        return (*self.populations, self.output)
+
+
+@dataclass(frozen=True)
+class LadderChain:
+    """A chain network of code `ladder`.  host: the graph from the input to the accumulator of the first population.
+
+    The first population's units are comparators of the host; their spikes are what the chip is given.
+    """
+
+    host: Graph
+    populations: tuple[UnitPopulation, ...]
+    output: Output
+
+    @property
+    def layers(self) -> tuple[UnitPopulation | Output, ...]:
         """Populations and readout, in order."""
         return (*self.populations, self.output)

@@ -10,11 +10,11 @@ import numpy as np
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import DesignRule
-from onnx2snn.backends.chains.layers import Output, Population
-from onnx2snn.backends.chains.rules import chain_if_sound
+from onnx2snn.backends.chains.layers import Output, Population, UnitPopulation
+from onnx2snn.backends.chains.rules import chain_if_sound, ladder_if_sound
 from onnx2snn.ir import Array
 
-Layer = Population | Output
+Layer = Population | UnitPopulation | Output
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,16 @@ def in_every_layer(rule: LayerRule) -> DesignRule:
 
     @wraps(rule)
     def check(network: Network) -> Iterable[str]:
-        chain = chain_if_sound(network)
-        limits = [] if chain is None else [rule(layer, network.schedule.steps) for layer in chain.layers]
+        limits = [rule(layer, network.schedule.steps) for layer in layers_if_sound(network)]
         return [str(limit) for limit in limits if limit is not None and not limit.holds]
 
     return check
+
+
+def layers_if_sound(network: Network) -> tuple[Layer, ...]:
+    """The layers of a chain of either code; none where a rule about its structure is broken."""
+    chain = chain_if_sound(network) or ladder_if_sound(network)
+    return () if chain is None else chain.layers
 
 
 def within(rules: Iterable[LayerRule], layer: Layer, steps: int) -> bool:

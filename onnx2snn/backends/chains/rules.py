@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import DesignRule
-from onnx2snn.backends.chains.layers import Chain
+from onnx2snn.backends.chains.ladder.walk import ladder_of
+from onnx2snn.backends.chains.layers import Chain, LadderChain
 from onnx2snn.backends.chains.walk import chain_of, problems
-from onnx2snn.ir import Graph
-from onnx2snn.ir.ops import IF, MaxPool, Neuron
+from onnx2snn.ir import Graph, Node
+from onnx2snn.ir.ops import IF, Ladder, MaxPool, Neuron
 from onnx2snn.reference import constant_nodes
 
 
@@ -28,6 +29,11 @@ def integer_if_populations(network: Network) -> Iterable[str]:
     return _unfit_neurons(network.graph)
 
 
+def integer_units_or_if_populations(network: Network) -> Iterable[str]:
+    """Populations of code `ladder`, or unsigned integrate-and-fire, in whole numbers."""
+    return _unfit_units(network.graph) if is_ladder(network.graph) else _unfit_neurons(network.graph, " or ladder")
+
+
 def no_settle_steps(network: Network) -> Iterable[str]:
     """Every population runs its inject steps and stops."""
     settle = network.schedule.settle
@@ -35,14 +41,27 @@ def no_settle_steps(network: Network) -> Iterable[str]:
         yield f"{'auto' if settle is None else settle} settle steps asked for; --settle 0"
 
 
+def is_ladder(graph: Graph) -> bool:
+    """Whether all populations of a graph are of code `ladder`."""
+    return all(isinstance(node.op, Ladder) for node in graph.of(Neuron))
+
+
 def is_chain(graph: Graph) -> bool:
-    """Whether a graph keeps the rules about its structure."""
+    """Whether a graph keeps the rules about the structure of integrate-and-fire chains."""
     return not any(True for rule in (problems, _pooled_spikes, _unfit_neurons) for _ in rule(graph))
 
 
 def chain_if_sound(network: Network) -> Chain | None:
-    """The chain, for rules about its numbers; None where a rule about its structure is broken."""
+    """The chain of integrate-and-fire neurons, for rules about its numbers; None where a rule about it is broken."""
     return chain_of(network.graph) if is_chain(network.graph) else None
+
+
+def ladder_if_sound(network: Network) -> LadderChain | None:
+    """The same for code `ladder`."""
+    graph = network.graph
+    if not is_ladder(graph) or any(True for rule in (problems, _pooled_spikes, _unfit_units) for _ in rule(graph)):
+        return None
+    return ladder_of(graph)
 
 
 def _pooled_spikes(graph: Graph) -> Iterator[str]:
@@ -52,21 +71,38 @@ def _pooled_spikes(graph: Graph) -> Iterator[str]:
             yield f"{node} pools spikes; train with average instead of max-pooling, or with a stride"
 
 
-def _unfit_neurons(graph: Graph) -> Iterator[str]:
+def _unfit_neurons(graph: Graph, other: str = "") -> Iterator[str]:
     for node in graph.of(Neuron):
         op = node.op
         assert isinstance(op, Neuron)
         if not isinstance(op, IF):
-            yield f"{node} belongs to code {op.code}; --code if"
+            yield f"{node} belongs to code {op.code}; --code if{other}"
         elif not op.integer or (op.value != 1).any():
-            yield f"{node} computes in real numbers; whole numbers expected (quantised, or --weight-bits 8)"
+            yield _real(node)
         elif (op.v0 < 0).any() or (op.v0 >= op.theta).any():
             yield f"{node} starts at a membrane outside [0, theta)"
+
+
+def _unfit_units(graph: Graph) -> Iterator[str]:
+    for node in graph.of(Ladder):
+        assert isinstance(node.op, Ladder)
+        if not node.op.integer or (node.op.value != 1).any():
+            yield _real(node)
+
+
+def _real(node: Node) -> str:
+    return f"{node} computes in real numbers; whole numbers expected (quantised, or --weight-bits 8)"
 
 
 STRUCTURE: tuple[DesignRule, ...] = (
     chain_networks_only,
     no_max_pool_between_populations,
     integer_if_populations,
+    no_settle_steps,
+)
+STRUCTURE_OF_BOTH: tuple[DesignRule, ...] = (
+    chain_networks_only,
+    no_max_pool_between_populations,
+    integer_units_or_if_populations,
     no_settle_steps,
 )

@@ -9,8 +9,8 @@ import numpy as np
 from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
 from onnx2snn.errors import BackendError
-from onnx2snn.ir import Graph, Node, Shape
-from onnx2snn.ir.ops import Conv, Dense, MaxPool, Neuron, Readout, Reshape, SumPool
+from onnx2snn.ir import Array, Graph, Node, Shape
+from onnx2snn.ir.ops import Affine, Conv, Dense, Ladder, MaxPool, Neuron, Readout, Reshape, SumPool
 from onnx2snn.reference import constant_nodes, tail_nodes
 
 WEIGHTED = (Conv, Dense, SumPool)
@@ -45,7 +45,7 @@ def _misfits(graph: Graph, node: Node) -> Iterator[str]:
     branches = len(node.inputs)
     if branches > 1:
         yield f"{node} joins {branches} branches; only chains can be written so far"
-    elif not isinstance(op, (Neuron, Readout, Reshape, MaxPool, *WEIGHTED)):
+    elif not isinstance(op, (Neuron, Readout, Reshape, MaxPool, *WEIGHTED)) and not is_gain(graph, node):
         yield f"{node} between populations has no form on the chip"
     if len(readers) > 1:
         yield f"{node} feeds {len(readers)} ops; only chains can be written so far"
@@ -56,6 +56,16 @@ def _misfits(graph: Graph, node: Node) -> Iterator[str]:
             yield f"{node} is a matrix product over {graph.shape(node.inputs[0])}; one axis expected"
     if isinstance(op, WEIGHTED) and _weighted_before(graph, node):
         yield f"{node} follows another linear op; a neuron between them expected"
+
+
+def is_gain(graph: Graph, node: Node) -> bool:
+    """Whether a node is a whole factor, not negative, of what a population of code `ladder` reads."""
+    op = node.op
+    if not isinstance(op, Affine) or op.scale is None or op.scale.dtype.kind != "i" or op.shift is not None:
+        return False
+    if (op.scale < 0).any():
+        return False
+    return all(isinstance(reader.op, Ladder) for reader in graph.consumers(node.name))
 
 
 def _weighted_before(graph: Graph, node: Node) -> bool:
@@ -76,19 +86,26 @@ def _back(graph: Graph, node: Node) -> Iterator[Node]:
 
 
 def chain_of(graph: Graph) -> Chain:
-    """The chain that `graph` is; raises `BackendError` where it is none."""
+    """The chain of integrate-and-fire neurons that `graph` is; raises `BackendError` where it is none."""
+    check_chain(graph)
+    constant = constant_nodes(graph)
+    populations = tuple(_population(graph, node, constant) for node in graph.of(Neuron))
+    return Chain(host_of(graph), populations, _output(graph, graph[graph.outputs[0]]))
+
+
+def check_chain(graph: Graph) -> None:
+    """Raises `BackendError` where a graph is no chain."""
     wrong = [*problems(graph), *(f"{n}: a max-pool" for n in graph.of(MaxPool) if n.name not in constant_nodes(graph))]
     if wrong:
         raise BackendError(f"a chain network expected: {'; '.join(wrong)}")
+
+
+def host_of(graph: Graph) -> Graph:
+    """What lies before the first population of a chain."""
     constant = constant_nodes(graph)
-    populations = tuple(_population(graph, node, constant) for node in graph.of(Neuron))
     first = next(node for node in graph.of(Neuron) if node.inputs[0] in constant)
-    return Chain(_host(graph, first.inputs[0]), populations, _output(graph, graph[graph.outputs[0]]))
-
-
-def _host(graph: Graph, accumulator: str) -> Graph:
     host = graph.copy()
-    host.outputs = (accumulator,)
+    host.outputs = (first.inputs[0],)
     host.prune()
     return host
 
@@ -97,29 +114,44 @@ def _population(graph: Graph, node: Node, constant: frozenset[str]) -> Populatio
     op = node.op
     assert isinstance(op, Neuron)
     shape = graph.shape(node.name)
-    synapse = None if node.inputs[0] in constant else _synapse(graph, node)
+    synapse = None if node.inputs[0] in constant else synapse_of(graph, node)
     theta, v0, bias = (np.broadcast_to(a, shape).reshape(-1).astype(np.int64) for a in (op.theta, op.v0, op.bias))
     return Population(node.name, str(node), shape, synapse, theta, v0, bias, op.shift)
 
 
 def _output(graph: Graph, node: Node) -> Output:
-    op = node.op
-    assert isinstance(op, Readout)
     shape = graph.shape(node.name)
+    scale, bias = readout_of(graph, node)
+    return Output(node.name, str(node), shape, synapse_of(graph, node), scale, bias, np.zeros(len(scale), np.int64))
+
+
+def readout_of(graph: Graph, node: Node) -> tuple[Array, Array]:
+    """Scale and bias of a readout, float64 (outputs,)."""
+    op, shape = node.op, graph.shape(node.name)
+    assert isinstance(op, Readout)
     scale, bias = (np.broadcast_to(a, shape).reshape(-1).astype(np.float64) for a in (op.scale, op.bias))
-    return Output(node.name, str(node), shape, _synapse(graph, node), scale, bias)
+    return scale, bias
 
 
-def _synapse(graph: Graph, node: Node) -> Synapse:
+def source_of(graph: Graph, node: Node) -> Node:
+    """The population that feeds a node of the chain."""
     path = list(_back(graph, graph[node.inputs[0]]))
-    source = graph.shape(path[-1].inputs[0] if path else node.inputs[0])
+    return graph[path[-1].inputs[0] if path else node.inputs[0]]
+
+
+def synapse_of(graph: Graph, node: Node) -> Synapse:
+    """What lies between a population or readout and the population before it."""
+    path = list(_back(graph, graph[node.inputs[0]]))
+    before = source_of(graph, node)
+    assert isinstance(before.op, Neuron)
+    source, units = graph.shape(before.name), before.op.most_at_once
     weighted = next((step for step in path if isinstance(step.op, WEIGHTED)), None)
     if weighted is None:
-        return _identity(node, source)
+        return _identity(node, source, units)
     op, reads, makes = weighted.op, graph.shape(weighted.inputs[0]), graph.shape(weighted.name)
     if isinstance(op, Dense):
         geometry = Geometry(kind="dense", source=source, reads=reads, makes=makes)
-        return Synapse(weighted.name, str(weighted), op.weight.astype(np.int64), geometry)
+        return Synapse(weighted.name, str(weighted), op.weight.astype(np.int64), geometry, units)
     assert isinstance(op, (Conv, SumPool))
     weight = np.ones((reads[0], 1, *op.kernel), np.int64) if isinstance(op, SumPool) else op.weight.astype(np.int64)
     geometry = Geometry(
@@ -132,17 +164,17 @@ def _synapse(graph: Graph, node: Node) -> Synapse:
         dilations=op.dilations,
         groups=reads[0] if isinstance(op, SumPool) else op.groups,
     )
-    return Synapse(weighted.name, str(weighted), weight, geometry)
+    return Synapse(weighted.name, str(weighted), weight, geometry, units)
 
 
-def _identity(node: Node, shape: Shape) -> Synapse:
+def _identity(node: Node, shape: Shape, units: int) -> Synapse:
     """One connection of weight 1 from each neuron to its successor: no linear op stands between."""
     name, rank = f"{node.name}.identity", len(shape) - 1
     if rank < 1:
         geometry = Geometry(kind="dense", source=shape, reads=shape, makes=shape)
-        return Synapse(name, str(node), np.eye(int(np.prod(shape)), dtype=np.int64), geometry)
+        return Synapse(name, str(node), np.eye(int(np.prod(shape)), dtype=np.int64), geometry, units)
     unit, none = (1,) * rank, (0,) * (2 * rank)
     geometry = Geometry(
         kind="conv", source=shape, reads=shape, makes=shape, strides=unit, pads=none, dilations=unit, groups=shape[0]
     )
-    return Synapse(name, str(node), np.ones((shape[0], 1, *unit), np.int64), geometry)
+    return Synapse(name, str(node), np.ones((shape[0], 1, *unit), np.int64), geometry, units)

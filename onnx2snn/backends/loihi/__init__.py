@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final, get_args
 
 from onnx2snn.backends.base import DesignRule, one_of
-from onnx2snn.backends.chains import Chain, ChainBackend, Decoded, FitGrid
-from onnx2snn.backends.chains.partition import Block, Profile
+from onnx2snn.backends.chains import ChainBackend, OnChip
+from onnx2snn.backends.chains.partition import Profile
 from onnx2snn.backends.loihi.chip import Chip
-from onnx2snn.backends.loihi.cores import PROFILES, blocks_of
-from onnx2snn.backends.loihi.decode import decode
+from onnx2snn.backends.loihi.codes import LoihiIf, LoihiLadder
+from onnx2snn.backends.loihi.cores import profile_of
 from onnx2snn.backends.loihi.emulator import LoihiEmulator
-from onnx2snn.backends.loihi.fit import FitLoihi
+from onnx2snn.backends.loihi.ladder import LoihiLadderEmulator
 from onnx2snn.backends.loihi.rules import RULES
-from onnx2snn.backends.loihi.tables import write
 
 
 @final
 @dataclass(frozen=True)
 class LoihiBackend(ChainBackend):
-    """Integrate-and-fire with soft reset; the host writes the first layer's biases.
+    """Code `ladder` in compartments without memory, or `if` with soft reset.
 
-    chip: `loihi1` takes two compartments a neuron, `loihi2` one with custom microcode.
+    chip: `loihi1`, or `loihi2` with custom microcode. There a neuron of code `if` takes one compartment instead of two,
+    one of code `ladder` one instead of one a unit.
     """
 
     name: ClassVar[str] = "loihi"
     summary: ClassVar[str] = "integer tables for Loihi and an emulator of its integer update"
     rules: ClassVar[tuple[DesignRule, ...]] = RULES
-    fit: ClassVar[type[FitGrid]] = FitLoihi
     chip: Chip = "loihi1"
 
     def __post_init__(self) -> None:
         one_of("chip", self.chip, get_args(Chip))
 
-    @property
-    def profile(self) -> Profile:
-        return PROFILES[self.chip]
+    def on_chip(self, code: str) -> OnChip:
+        return LoihiLadder(self.chip) if code == "ladder" else LoihiIf(self.chip)
 
-    def blocks(self, chain: Chain) -> tuple[Block, ...]:
-        return blocks_of(chain, self.chip)
-
-    def write(self, chain: Chain, steps: int, folder: Path) -> None:
-        write(chain, steps, folder, self.chip)
-
-    def read(self, folder: Path) -> Decoded:
-        return decode(folder)
-
-    def emulator(self, folder: Path) -> LoihiEmulator:
-        return LoihiEmulator(folder)
+    def profile(self, code: str) -> Profile:
+        return profile_of(self.chip, code)
 
 
-__all__ = ["LoihiBackend", "LoihiEmulator"]
+__all__ = ["LoihiBackend", "LoihiEmulator", "LoihiLadderEmulator"]

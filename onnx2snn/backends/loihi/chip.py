@@ -17,6 +17,8 @@ from onnx2snn.ir import Array
 Chip = Literal["loihi1", "loihi2"]
 GAIN_BITS = 6  #: synaptic sums enter the membrane times 2^6; biases with exponent 6 share the gain
 DECAY_UNIT = 4096  #: a decay of 4096 forgets everything in one tick, one of 0 nothing
+FORGETFUL = DECAY_UNIT - 1  #: decay of membranes without memory, which needs no extra bit: it leaves |v| / 4096, cut
+FLOOR_BITS = 18  #: and their floor, -(2^18 - 1): what is left of a silent one is never below -63
 DENDRITE_BITS = 16  #: signed, the synaptic sum of one tick before the gain
 MEMBRANE_BITS = 24  #: signed, after the gain
 MOST_SUM = (1 << (DENDRITE_BITS - 1)) - 1
@@ -25,6 +27,7 @@ MOST_BIAS = 4095  #: signed 13-bit mantissa
 MOST_THRESHOLD = (1 << 17) - 1  #: unsigned 17-bit mantissa
 WEIGHT_LOW, WEIGHT_HIGH = -256, 254  #: signed 8-bit mantissa of mixed sign: even numbers
 MOST_EXPONENT = 7
+BIAS_EXPONENTS = (6, 7)  #: with 6, mantissas count in units before the gain
 RESET_MANTISSA = 255  #: magnitude of an inhibitory 8-bit mantissa, even or odd
 MOST_THETA = (RESET_MANTISSA << MOST_EXPONENT) + (1 << MOST_EXPONENT) - 1  #: what two reset weights can take off
 COMPARTMENTS, CORES = 1024, 128  #: of a core, of a chip

@@ -17,11 +17,13 @@ reaches.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import ClassVar, final
 
-from onnx2snn.backends.chains import Chain, Layer, Population
-from onnx2snn.backends.chains.partition import Block, Load, Profile, Projection, Resource
+from onnx2snn.backends.chains import Chain, LadderChain, Layer, Output, Population, Synapse, UnitPopulation
+from onnx2snn.backends.chains.partition import HOST, Block, Load, Profile, Projection, Resource
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.chip import Chip
 from onnx2snn.backends.loihi.tables import compartments_of, resets_of
@@ -74,7 +76,7 @@ class Loihi1(Profile):
         formats = (1 if block.targets == block.compartments else 2) * len(load.arriving) + block.resets
         return (
             compartments,
-            sum(arriving.sources for arriving in load.arriving) + own,
+            sum(arriving.axons for arriving in load.arriving) + own,
             load.entries * block.spikers + own,
             words + own * resets,
             max(longest, resets if own else 0),
@@ -84,24 +86,38 @@ class Loihi1(Profile):
 
 
 @final
+@dataclass(frozen=True)
 class Loihi2(Profile):
-    """128 cores of at most 8192 neurons with microcode for the soft reset; its memory is counted by assumptions."""
+    """128 cores of at most 8192 neurons with custom microcode; its memory is counted by assumptions.
+
+    graded: code `ladder`, whose neurons send counts; else code `if`.
+    """
 
     name: ClassVar[str] = "loihi2"
     cores: ClassVar[int] = chip.CORES
     output: ClassVar[str | None] = "bytes of memory"
     accounting: ClassVar[str] = "192 KiB of memory a core, at most 128 KiB of it synaptic; words of lists as on Loihi 1"
-    assumptions: ClassVar[tuple[str, ...]] = (
-        "the soft reset is custom neuron microcode, for which Intel's tools are not public",
-        "no axon limits and no packing rules are public: 16 bytes a neuron, 8 an input axon, 8 an output axon and 256 "
-        "of program are assumed (SANA-FE's figures), lists of synapses as on Loihi 1, destinations on other chips "
-        "counted once",
-        "synaptic sums, membranes, biases and thresholds are kept within Loihi 1's word lengths",
-        "spikes are binary: code if needs no graded ones",
-        "128 cores of a chip are used; some documents speak of 120",
-    )
     neurons: ClassVar[int] = 8192
     bytes_of_memory: ClassVar[int] = 192 << 10
+    graded: bool = False
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:  # type: ignore[override]
+        neuron = (
+            "a neuron's microcode compares its sum with all of its breakpoints, 4 bytes each, and sends the number "
+            "that passed as one graded spike; Intel's tools for it are not public"
+            if self.graded
+            else "the soft reset is custom neuron microcode, for which Intel's tools are not public"
+        )
+        return (
+            neuron,
+            "no axon limits and no packing rules are public: 16 bytes a neuron, 8 an input axon, 8 an output axon and "
+            "256 of program are assumed (SANA-FE's figures), lists of synapses as on Loihi 1, destinations on other "
+            "chips counted once",
+            "synaptic sums, membranes, biases and thresholds are kept within Loihi 1's word lengths",
+            *(() if self.graded else ("spikes are binary: code if needs no graded ones",)),
+            "128 cores of a chip are used; some documents speak of 120",
+        )
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -118,8 +134,9 @@ class Loihi2(Profile):
     def use(self, load: Load) -> tuple[int, ...]:
         compartments = load.neurons * load.block.compartments
         words, _ = lists(load, compartments)
-        axons = sum(arriving.sources for arriving in load.arriving) + load.entries * load.block.spikers
-        return compartments, words, 256 + 16 * compartments + 8 * (axons + words)
+        axons = sum(arriving.axons for arriving in load.arriving) + load.entries * load.block.spikers
+        compared = 4 * load.neurons * load.block.units if self.graded else 0
+        return compartments, words, 256 + 16 * compartments + compared + 8 * (axons + words)
 
 
 def lists(load: Load, compartments: int) -> tuple[int, int]:
@@ -130,7 +147,8 @@ def lists(load: Load, compartments: int) -> tuple[int, int]:
     for arriving in load.arriving:
         for sources, runs, neurons in arriving.fans():
             words = list_words(runs, neurons, block.targets, spread, index)
-            total, longest = total + sources * words, max(longest, words)
+            axons = sources * arriving.projection.units
+            total, longest = total + axons * words, max(longest, words)
     return total, longest
 
 
@@ -160,7 +178,7 @@ def list_words(runs: int, neurons: int, targets: int, spread: bool, index: int) 
 
 def blocks_of(chain: Chain, version: Chip) -> tuple[Block, ...]:
     """The layers of a chain as they lie on cores."""
-    before = ("", *(layer.name for layer in chain.layers))
+    before = (HOST, *(layer.name for layer in chain.layers))
     return tuple(_block(layer, source, version) for layer, source in zip(chain.layers, before[:-1], strict=True))
 
 
@@ -171,11 +189,43 @@ def _block(layer: Layer, source: str, version: Chip) -> Block:
         layer.name,
         layer.label,
         layer.shape if synapse is None else synapse.geometry.makes,
-        () if synapse is None else (Projection(source, synapse.label, synapse.geometry, synapse.weight.shape[2:]),),
+        () if synapse is None else (_projection(synapse, source, 1),),
         compartments=compartments_of(layer, version) // layer.size,
         spikers=1 if isinstance(layer, Population) else 0,
         resets=resets,
     )
 
 
-PROFILES: dict[Chip, Profile] = {"loihi1": Loihi1(), "loihi2": Loihi2()}
+def ladder_blocks_of(chain: LadderChain, version: Chip) -> tuple[Block, ...]:
+    """The layers on the chip of a chain of code `ladder`; graded spikes need one compartment and one axon a neuron."""
+    graded = version == "loihi2"
+    found: list[Block] = []
+    for before, layer in pairwise(chain.layers):
+        found.append(_units(layer, before.name if found else HOST, graded))
+    return tuple(found)
+
+
+def _units(layer: UnitPopulation | Output, source: str, graded: bool) -> Block:
+    synapse = layer.synapse
+    assert synapse is not None
+    sends, units = (True, layer.units) if isinstance(layer, UnitPopulation) else (False, 1)
+    compartments = 1 if graded else units
+    return Block(
+        layer.name,
+        layer.label,
+        synapse.geometry.makes,
+        (_projection(synapse, source, 1 if graded else synapse.units),),
+        compartments=compartments,
+        targets=compartments,
+        spikers=compartments if sends else 0,
+        units=units,
+    )
+
+
+def _projection(synapse: Synapse, source: str, units: int) -> Projection:
+    return Projection(source, synapse.label, synapse.geometry, synapse.weight.shape[2:], units=units)
+
+
+def profile_of(version: Chip, code: str) -> Profile:
+    """The chip that networks of a code are placed on."""
+    return Loihi1() if version == "loihi1" else Loihi2(graded=code == "ladder")

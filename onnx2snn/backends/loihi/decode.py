@@ -24,11 +24,11 @@ def decode(folder: Path) -> Decoded:
     return Decoded(chain, drive, tables.steps)
 
 
-def weight_of(layer: PopulationRecord | ReadoutRecord, record: SynapseRecord, arrays: Arrays) -> Array:
-    """Weights in chip units, int64 (out, in / groups, *kernel)."""
-    mantissas = arrays.take(f"{layer.name}/weight", record.weight_shape)
+def weight_of(layer: str, record: SynapseRecord, arrays: Arrays) -> Array:
+    """Weights of a layer in chip units, int64 (out, in / groups, *kernel)."""
+    mantissas = arrays.take(f"{layer}/weight", record.weight_shape)
     if (mantissas % 2).any() or (mantissas < chip.WEIGHT_LOW).any() or (mantissas > chip.WEIGHT_HIGH).any():
-        raise ArtifactError(f"{layer.name}/weight: even numbers from {chip.WEIGHT_LOW} to {chip.WEIGHT_HIGH} expected")
+        raise ArtifactError(f"{layer}/weight: even numbers from {chip.WEIGHT_LOW} to {chip.WEIGHT_HIGH} expected")
     return mantissas << record.weight_exponent
 
 
@@ -44,12 +44,12 @@ def _population(record: PopulationRecord, arrays: Arrays, steps: int) -> Populat
     reset = reset_of(record, arrays)
     if record.threshold != reset.max() - 1:
         raise ArtifactError(f"{record.name}: threshold {record.threshold} is not one below the largest reset")
-    theta = _divided(reset, record.scale, f"{record.name}/reset")
+    theta = divided(reset, record.scale, f"{record.name}/reset")
     membrane = arrays.take(f"{record.name}/membrane", (neurons,)) - (record.threshold + 1 - reset)
-    start = _divided(membrane, record.scale, f"{record.name}/membrane")
+    start = divided(membrane, record.scale, f"{record.name}/membrane")
     bias = np.zeros_like(start)
     if record.synapse is not None:
-        bias = steps * _divided(arrays.take(f"{record.name}/bias", (neurons,)), record.scale, f"{record.name}/bias")
+        bias = steps * divided(arrays.take(f"{record.name}/bias", (neurons,)), record.scale, f"{record.name}/bias")
     synapse = None if record.synapse is None else _synapse(record, record.synapse, arrays)
     return Population(record.name, record.name, record.shape, synapse, theta, start, bias, record.shift)
 
@@ -65,16 +65,18 @@ def _output(record: ReadoutRecord, arrays: Arrays) -> Output:
     value, offset = (arrays.take(f"{record.name}/{part}", (outputs,)) for part in ("value", "offset"))
     assert record.synapse is not None  # the schema sees to it
     synapse = _synapse(record, record.synapse, arrays)
-    return Output(record.name, record.name, record.shape, synapse, value * record.scale, offset)
+    return Output(
+        record.name, record.name, record.shape, synapse, value * record.scale, offset, np.zeros(outputs, np.int64)
+    )
 
 
 def _synapse(layer: PopulationRecord | ReadoutRecord, record: SynapseRecord, arrays: Arrays) -> Synapse:
     units = layer.scale << layer.shift
-    weight = _divided(weight_of(layer, record, arrays), units, f"{layer.name}/weight")
+    weight = divided(weight_of(layer.name, record, arrays), units, f"{layer.name}/weight")
     return Synapse(record.name, record.name, weight, record.geometry)
 
 
-def _divided(values: Array, units: int, name: str) -> Array:
+def divided(values: Array, units: int, name: str) -> Array:
     """Chip units back on the network's grid."""
     if (values % units).any():
         raise ArtifactError(f"{name}: {int((values % units != 0).sum())} entries are no multiples of {units}")

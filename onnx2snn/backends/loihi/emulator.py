@@ -152,4 +152,4 @@ def _load(record: PopulationRecord, arrays: Arrays) -> Loaded:
 def _connections(record: PopulationRecord | ReadoutRecord, arrays: Arrays) -> Connections | None:
     if record.synapse is None:
         return None
-    return Connections(record.synapse.geometry, weight_of(record, record.synapse, arrays))
+    return Connections(record.synapse.geometry, weight_of(record.name, record.synapse, arrays))

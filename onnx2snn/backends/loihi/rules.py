@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from onnx2snn.backends.base import DesignRule
 from onnx2snn.backends.chains import (
-    STRUCTURE,
+    STRUCTURE_OF_BOTH,
     Layer,
     LayerRule,
     Limit,
     Population,
+    UnitPopulation,
     ends,
     in_every_layer,
 )
 from onnx2snn.backends.loihi import chip
+from onnx2snn.backends.loihi.ladder.rules import LADDER_LIMITS
 from onnx2snn.backends.loihi.tables import lift_of, scaling
 
 COARSER = "coarser activations or fewer --weight-bits lower it"
@@ -38,7 +40,7 @@ def thresholds_fit(layer: Layer, steps: int) -> Limit | None:
 
 
 def synaptic_sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
-    """All that can arrive in one tick: every source may spike, and the neuron itself may have spiked before."""
+    """All that can arrive in one tick: every source may spike, all its units, and a soft reset of the tick before."""
     if layer.synapse is None:
         return None
     low, high = ((end << layer.shift) * scaling(layer).scale for end in layer.synapse.range())
@@ -49,6 +51,8 @@ def synaptic_sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
 
 def membranes_fit_24_bits(layer: Layer, steps: int) -> Limit | None:
     """The register holds 2^6 times what has arrived, less the thresholds taken off."""
+    if isinstance(layer, UnitPopulation):
+        return None  # the sum of one tick and a bias: both have rules of their own
     low, high = (end * scaling(layer).scale for end in layer.membrane(steps))
     high = high + lift_of(layer) if isinstance(layer, Population) else high
     return Limit(layer.label, "membranes", *ends(low, high), -chip.MOST_MEMBRANE, chip.MOST_MEMBRANE, NARROWER)
@@ -73,4 +77,4 @@ LIMITS: tuple[LayerRule, ...] = (
 )
 
 
-RULES: tuple[DesignRule, ...] = (*STRUCTURE, *map(in_every_layer, LIMITS))
+RULES: tuple[DesignRule, ...] = (*STRUCTURE_OF_BOTH, *map(in_every_layer, (*LIMITS, *LADDER_LIMITS)))

@@ -68,7 +68,7 @@ def _population(population: Population, tick: int, steps: int, version: chip.Chi
         compartments=compartments_of(population, version),
         scale=units.scale,
         shift=population.shift,
-        synapse=None if population.synapse is None else _synapse(population.synapse, units),
+        synapse=None if population.synapse is None else synapse_record(population.synapse, units),
         threshold=int(population.theta.max()) * units.scale - 1,
         reset="two-compartment" if version == "loihi1" else "microcode",
         reset_exponents=chip.reset_exponents(population.theta * units.scale),
@@ -99,7 +99,7 @@ def _readout(output: Output, tick: int, steps: int, version: chip.Chip) -> Reado
         compartments=compartments_of(output, version),
         scale=units.scale,
         shift=0,
-        synapse=_synapse(output.synapse, units),
+        synapse=synapse_record(output.synapse, units),
     )
 
 
@@ -112,7 +112,8 @@ def _readout_arrays(output: Output) -> dict[str, Array]:
     }
 
 
-def _synapse(synapse: Synapse, units: chip.Scaling) -> SynapseRecord:
+def synapse_record(synapse: Synapse, units: chip.Scaling) -> SynapseRecord:
+    """What the tables say of a synapse beside its weights."""
     return SynapseRecord(
         name=synapse.name,
         geometry=synapse.geometry,

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, final, get_args
 
 from onnx2snn.backends.base import DesignRule, one_of
-from onnx2snn.backends.chains import Chain, ChainBackend, Decoded, FitGrid
-from onnx2snn.backends.chains.partition import Block, Profile
-from onnx2snn.backends.tianjic.cores import Chip, Tianjic2019, TianjicX, blocks_of
-from onnx2snn.backends.tianjic.decode import decode
+from onnx2snn.backends.chains import ChainBackend, OnChip
+from onnx2snn.backends.chains.partition import Profile
+from onnx2snn.backends.tianjic.codes import TianjicIf, TianjicLadder
+from onnx2snn.backends.tianjic.cores import Chip, Tianjic2019, TianjicX
 from onnx2snn.backends.tianjic.emulator import TianjicEmulator
-from onnx2snn.backends.tianjic.fit import FitTianjic
+from onnx2snn.backends.tianjic.ladder import TianjicLadderEmulator
 from onnx2snn.backends.tianjic.rules import RULES
-from onnx2snn.backends.tianjic.tables import write
 from onnx2snn.errors import UsageError
 
 
 @final
 @dataclass(frozen=True)
 class TianjicBackend(ChainBackend):
-    """Dense and convolution primitives with LIF+ somas; the host writes what the first layer's somas read.
+    """Dense and convolution primitives with LIF+ somas: without memory (code `ladder`) or with soft reset (`if`).
 
     chip: whose cores the network is placed on; `tianjic2019` is a model of resources alone, and weight_bits and
     state_bytes are its unknown widths. The tables are TianjicX's in either case.
@@ -30,7 +28,6 @@ class TianjicBackend(ChainBackend):
     name: ClassVar[str] = "tianjic"
     summary: ClassVar[str] = "integer tables for TianjicX and an emulator of its integer update"
     rules: ClassVar[tuple[DesignRule, ...]] = RULES
-    fit: ClassVar[type[FitGrid]] = FitTianjic
     chip: Chip = "tianjicx"
     weight_bits: int = 8
     state_bytes: int = 4
@@ -43,21 +40,12 @@ class TianjicBackend(ChainBackend):
             found = f"weight_bits {self.weight_bits}, state_bytes {self.state_bytes}"
             raise UsageError(f"weight_bits from 1 to 32 and state_bytes from 0 to 64 expected, found {found}")
 
-    @property
-    def profile(self) -> Profile:
-        return TianjicX() if self.chip == "tianjicx" else Tianjic2019(self.weight_bits, self.state_bytes)
+    def on_chip(self, code: str) -> OnChip:
+        return TianjicLadder() if code == "ladder" else TianjicIf()
 
-    def blocks(self, chain: Chain) -> tuple[Block, ...]:
-        return blocks_of(chain)
-
-    def write(self, chain: Chain, steps: int, folder: Path) -> None:
-        write(chain, steps, folder)
-
-    def read(self, folder: Path) -> Decoded:
-        return decode(folder)
-
-    def emulator(self, folder: Path) -> TianjicEmulator:
-        return TianjicEmulator(folder)
+    def profile(self, code: str) -> Profile:
+        ladder = code == "ladder"
+        return TianjicX(ladder) if self.chip == "tianjicx" else Tianjic2019(self.weight_bits, self.state_bytes, ladder)
 
 
-__all__ = ["TianjicBackend", "TianjicEmulator"]
+__all__ = ["TianjicBackend", "TianjicEmulator", "TianjicLadderEmulator"]

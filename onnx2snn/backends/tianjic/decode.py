@@ -75,7 +75,7 @@ def _output(record: LayerRecord, arrays: Arrays) -> Output:
         raise ArtifactError(f"{record.name}: the readout starts at 0 and has no bias of its own")
     synapse = _synapse(record, record.axon, arrays)
     value, offset = (arrays.take(f"{record.name}/{part}", (outputs,)) for part in ("value", "offset"))
-    return Output(record.name, record.name, record.shape, synapse, value, offset)
+    return Output(record.name, record.name, record.shape, synapse, value, offset, np.zeros(outputs, np.int64))
 
 
 def _synapse(record: LayerRecord, axon: P04 | P41, arrays: Arrays) -> Synapse:

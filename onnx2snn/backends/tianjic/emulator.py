@@ -37,14 +37,14 @@ def lif_plus(v: Array, uin: Array, vtheta: Array, soma: P08) -> tuple[Array, Arr
 
 
 class Axon:
-    """P04 or P41 with its weights and biases."""
+    """P04 or P41 with its weights and biases.  most: the largest input."""
 
-    def __init__(self, name: str, axon: P04 | P41, bias: Array, arrays: Arrays) -> None:
+    def __init__(self, name: str, axon: P04 | P41, bias: Array, arrays: Arrays, most: int = 1) -> None:
         parts = parts_of(name, axon, arrays)
         self.bias, self.geometry = bias, axon.geometry
-        self.connections = Connections(self.geometry, parts.sum(axis=0))
+        self.connections = Connections(self.geometry, parts.sum(axis=0), most)
         self.parts = parts.reshape(*parts.shape[:2], -1)
-        largest = int(np.abs(self.parts).sum(axis=(0, 2)).max(initial=0) + np.abs(bias).max(initial=0))
+        largest = most * int(np.abs(self.parts).sum(axis=(0, 2)).max(initial=0)) + int(np.abs(bias).max(initial=0))
         self.safe = largest <= chip.MOST_SUM  # no order of additions saturates
 
     def sum(self, spikes: Array) -> Array:

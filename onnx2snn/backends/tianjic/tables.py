@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.backends.chains import Chain, Layer, Population, Synapse, store_host, write_tables
+from onnx2snn.backends.chains import Chain, Layer, Output, Population, Synapse, store_host, write_tables
 from onnx2snn.backends.tianjic import chip
 from onnx2snn.backends.tianjic.schema import P04, P08, P41, LayerRecord, TianjicTables
 from onnx2snn.ir import Array
@@ -43,7 +43,7 @@ def memory_of(layer: Layer) -> int:
     return weights + 4 * len(layer.synapse.weight) + 8 * neurons
 
 
-def _arrays(layer: Layer, steps: int) -> dict[str, Array]:
+def _arrays(layer: Population | Output, steps: int) -> dict[str, Array]:
     name, shape = layer.name, layer.shape
     neurons = int(np.prod(shape))
     arrays: dict[str, Array] = {f"{name}/vtheta": np.zeros(neurons, np.int32), f"{name}/v": np.zeros(neurons, np.int32)}
@@ -73,12 +73,13 @@ def _record(layer: Layer, tick: int, steps: int) -> LayerRecord:
         last_tick=tick + steps - 1,
         shift=layer.shift,
         memory_bytes=memory_of(layer),
-        axon=None if layer.synapse is None else _axon(layer.synapse, repeats_in(layer)),
+        axon=None if layer.synapse is None else axon_record(layer.synapse, repeats_in(layer)),
         soma=soma,
     )
 
 
-def _axon(synapse: Synapse, repeats: int) -> P04 | P41:
+def axon_record(synapse: Synapse, repeats: int) -> P04 | P41:
+    """The primitive that a synapse becomes."""
     geometry = synapse.geometry
     out, inside = synapse.weight.shape[:2]
     copies = repeats * chip.padded(geometry.source[0] if geometry.kind == "dense" else inside, chip.INPUT_GROUP)

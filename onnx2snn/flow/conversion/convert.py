@@ -14,6 +14,7 @@ from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.flow.conversion.budget import Budget
 from onnx2snn.flow.conversion.calibrate import Calibration, Samples, Target, Tuner
+from onnx2snn.flow.conversion.choice import choose
 from onnx2snn.flow.conversion.options import Options, Settle
 from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
@@ -87,11 +88,18 @@ class Conversion:
 
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
         """The network as `backend` takes it, its design rules checked."""
+        if not backend.chooses or self.options.code is not None or "map-neurons" in (self.options.passes or ""):
+            return self._lowered(backend, self._code(backend), observer)
+        chosen = choose(backend, self.options, lambda code: self._lowered(backend, code))
+        network = chosen.network if observer is None else self._lowered(backend, chosen.code, observer)
+        return replace(network, choice=chosen.why)
+
+    def _lowered(self, backend: Backend, wanted: str, observer: Observer | None = None) -> Network:
         staircases, mapping = self._recipes(backend)
         tuner, corrections = self.tuner, self.calibration.correct
         front, start = tuner.front(tuner.facts), ()
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
-        code = self._code(backend) if mapping is None else _code_of(mapping)
+        code = wanted if mapping is None else _code_of(mapping)
         if code in UNSIGNED and self.options.passes is None and _has_negative_counts(reference):
             staircases = _with(staircases, OffsetStaircases(), before=MoveMaxpool)  # shifts may keep a pool in place
             reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)

@@ -64,11 +64,18 @@ class Options:
         check_leak("lif", *self.leak)
 
     def _check_schedule(self, code: str) -> None:
-        """Units side by side need one step, and rest after it."""
+        if unfit := self.excludes(code):
+            raise UsageError(unfit)
+
+    def excludes(self, code: str) -> str:
+        """Why a code cannot be run so, or "": units side by side need one step, and rest after it."""
         if code == "ladder" and self.steps not in (None, 1):
-            raise UsageError(f"steps: code ladder runs in one step, all units at once; found {self.steps}")
+            return f"steps: code ladder runs in one step, all units at once; found {self.steps}"
         if code == "ladder" and self.settle not in (None, 0, "auto"):
-            raise UsageError(f"settle: code ladder is done after its one step; 0 or auto expected, found {self.settle}")
+            return f"settle: code ladder is done after its one step; 0 or auto expected, found {self.settle}"
+        if code == "ladder" and self.calibrate_steps:
+            return "calibrate_steps: code if expected, which alone has offsets to calibrate; found ladder"
+        return ""
 
     @property
     def leak(self) -> tuple[float, str]:

@@ -46,7 +46,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         layers=layer_records(graph, network.certificate),
         approximations=network.certificate.approximations,
         fine_tuning=network.fine_tuning,
-        notes=network.notes,
+        notes=(*filter(None, [network.choice]), *network.notes),
         command=network.command,
         files={},
     )

@@ -11,7 +11,7 @@ from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.training.scheme import Scheme
 from onnx2snn.training.zoo.blocks import Blocks, Shape
 from onnx2snn.training.zoo.median import lenet, vggnet
-from onnx2snn.training.zoo.plain import alexnet, alexnet_imagenet, vgg11, vgg16_imagenet
+from onnx2snn.training.zoo.plain import alexnet, alexnet_imagenet, chipnet, vgg11, vgg16_imagenet
 from onnx2snn.training.zoo.pooled import rnl_cnn, vgg16
 from onnx2snn.training.zoo.resnet import preact, resnet, resnet18
 
@@ -26,6 +26,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "preact18": partial(preact, (2, 2, 2, 2)),
     "preact34": partial(preact, (3, 4, 6, 3)),
     "lenet": lenet,
+    "chipnet": chipnet,
     "vggnet": vggnet,
     "rnl-cnn": rnl_cnn,
     "alexnet-imagenet": alexnet_imagenet,

@@ -13,12 +13,15 @@ from onnx2snn.backends.chains.partition.axes import Axis, Channels, Window
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Shape
 
+HOST = ""  #: the source of what comes from no block
+
 
 @dataclass(frozen=True)
 class Projection:
-    """The synapse from one block to another.
+    """The synapse from one block to another, or from the host.
 
     kernel: of a convolution, else empty.  copies: how often its input lies side by side in memory (TianjicX).
+    units: of each source neuron, which have an axon each.
     """
 
     source: str
@@ -26,6 +29,7 @@ class Projection:
     geometry: Geometry
     kernel: Shape = ()
     copies: int = 1
+    units: int = 1
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -51,7 +55,8 @@ class Block:
     shape: (channels, *space), the sums that its synapses make.  projections: what reaches it from other blocks; none
     where the host drives it.  compartments: of one neuron; targets: those of them that a synapse reaches, lying side
     by side where all do; spikers: those that send spikes on (0: a readout).  resets: weights of the synapse from a
-    neuron to itself.  thresholds: distinct ones.
+    neuron to itself.  thresholds: distinct ones.  units: comparisons of one neuron where no compartments stand for
+    them.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Block:
     spikers: int = 1
     resets: int = 0
     thresholds: int = 1
+    units: int = 1
 
     @property
     def size(self) -> int:
@@ -76,11 +82,11 @@ def check_blocks(blocks: Sequence[Block]) -> None:
     for block in blocks:
         for projection in block.projections:
             source, geometry = known.get(projection.source), projection.geometry
-            if source is None:
+            if source is None and projection.source != HOST:
                 raise BackendError(f"{projection.label}: a block before {block.name} expected, not {projection.source}")
             if geometry.makes != block.shape:
                 raise BackendError(f"{projection.label}: sums {block.shape} expected, found {geometry.makes}")
-            if int(np.prod(geometry.reads)) != source.size:
+            if source is not None and int(np.prod(geometry.reads)) != source.size:
                 raise BackendError(f"{projection.label} reads {geometry.reads} of {source.size} neurons")
         if block.name in known:
             raise BackendError(f"two blocks are named {block.name}")

@@ -95,7 +95,7 @@ def _at(price: float, blocks: Sequence[Block], profile: Profile) -> tuple[int, d
     for block in reversed(blocks):
         readers = [tail for tail in tails.values() if any(p.source == block.name for p in tail.block.projections)]
         search = Search(
-            block, profile, _entries(block, readers, 1), [named[p.source] for p in block.projections], price
+            block, profile, _entries(block, readers, 1), [named.get(p.source) for p in block.projections], price
         )
         tails[block.name] = _placed(search, readers, used)
         used += tails[block.name].tiling.cores

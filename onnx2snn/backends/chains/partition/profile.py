@@ -40,6 +40,11 @@ class Arriving:
         return prod(sum(number for _, number in axis) for axis in self.axes)
 
     @property
+    def axons(self) -> int:
+        """Number of their units."""
+        return self.sources * self.projection.units
+
+    @property
     def places(self) -> int:
         """Source places, channels not counted."""
         return prod(sum(number for _, number in axis) for axis in self.axes[1:])

@@ -22,13 +22,13 @@ class Search:
     """Tries boxes for a block on a chip.
 
     entries: to how many cores each neuron sends, int64 (neurons,).  sources: the blocks that feed it, one a
-    projection.  price: by how much destinations count against cores of the block itself.
+    projection, None where the host does.  price: by how much destinations count against cores of the block itself.
     """
 
     block: Block
     profile: Profile
     entries: Array
-    sources: Sequence[Block]
+    sources: Sequence[Block | None]
     price: float = 1.0
 
     def best(self) -> Tiling | None:
@@ -56,6 +56,8 @@ class Search:
         limit = next((r.limit for r in self.profile.resources if r.name == self.profile.output), None)
         cores, destinations = float(tiling.cores), 0
         for projection, source in zip(self.block.projections, self.sources, strict=True):
+            if source is None:
+                continue
             total = prod(int(a.fan_out(s).sum()) for a, s in zip(projection.axes, tiling.box, strict=True))
             destinations += total * source.spikers
             if limit is not None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from onnx2snn.backends.chains import Chain, Layer, Population
 from onnx2snn.backends.loihi import chip
-from onnx2snn.backends.loihi.netx.fit import FORGETFUL, bias_of, effective
+from onnx2snn.backends.loihi.netx.fit import bias_of, effective
 from onnx2snn.backends.loihi.tables import scaling
 from onnx2snn.errors import ArtifactError, MissingExtraError
 from onnx2snn.ir import Array
@@ -53,7 +53,7 @@ def _layer(layer: Layer, steps: int) -> Datasets:
         "weight": weight,
         "neuron/type": np.array(b"CUBA"),
         "neuron/iDecay": np.array(chip.DECAY_UNIT, np.int32),
-        "neuron/vDecay": np.array(FORGETFUL if steps == 1 else 0, np.int32),
+        "neuron/vDecay": np.array(chip.FORGETFUL if steps == 1 else 0, np.int32),
         "neuron/vThMant": np.array(threshold, np.int32),
         "neuron/refDelay": np.array(1, np.int32),
         "neuron/gradedSpike": np.array(False),

@@ -7,13 +7,11 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from onnx2snn.backends.chains import FitGrid, Layer, LayerRule, Limit, Population, ends, within
+from onnx2snn.backends.chains import FitGrid, Layer, LayerRule, Limit, Population, UnitPopulation, ends, within
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.rules import COARSER, NARROWER
 from onnx2snn.backends.loihi.tables import scaling
 from onnx2snn.ir import Array
-
-FORGETFUL = chip.DECAY_UNIT - 1  #: largest decay that the format holds; it leaves |v| / 4096, cut toward zero
 
 
 def effective(layer: Layer) -> Array:
@@ -72,7 +70,7 @@ def thresholds_fit_17_bits(layer: Layer, steps: int) -> Limit | None:
 
 def membranes_fit_24_bits(layer: Layer, steps: int) -> Limit | None:
     """A readout must never spike, and no register may saturate."""
-    if layer.synapse is None:
+    if layer.synapse is None or isinstance(layer, UnitPopulation):
         return None
     most = chip.MOST_THRESHOLD if steps > 1 else chip.MOST_MEMBRANE
     low, high = (end * scaling(layer).scale for end in layer.membrane(steps))

@@ -1,0 +1,93 @@
+"""Running a chain of code `ladder`: layer after layer, the samples of a batch as successive ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from onnx2snn.backends.chains.ladder.host import Comparators
+from onnx2snn.errors import DataError
+from onnx2snn.ir import Array, Shape
+from onnx2snn.reference import Run, joined
+
+CHUNK_BYTES = 64 << 20
+Progress = Callable[[int], None]
+
+
+class UnitStage(Protocol):
+    """One population on the chip."""
+
+    def fire(self, passing: Array) -> Array:
+        """Passing units of each neuron, int64 (ticks, neurons), for those of the layer before it one tick earlier."""
+        ...
+
+
+@dataclass(frozen=True)
+class LadderReadout:
+    """What the host makes of the last layer's sums: value * (sum + constant) + offset, one entry an output.
+
+    sums: from passing units (ticks, sources) to sums (ticks, outputs).
+    """
+
+    shape: Shape
+    value: Array
+    constant: Array
+    offset: Array
+    sums: Callable[[Array], Array]
+
+    def output(self, passing: Array) -> Array:
+        """The network's output (ticks, *features) in the units of the model."""
+        total = self.value * (self.sums(passing) + self.constant) + self.offset
+        return total.reshape(len(total), *self.shape)
+
+
+class LadderEmulator:
+    """Takes a new sample in every tick; layers are worked through one after the other, which comes to the same.
+
+    populations: name, shape and lowest count of each, the host's first.  widest: the most connections that one layer
+    adds up for a sample.
+    """
+
+    def __init__(
+        self,
+        host: Comparators,
+        stages: Sequence[UnitStage],
+        readout: LadderReadout,
+        populations: Sequence[tuple[str, Shape, int]],
+        widest: int,
+    ) -> None:
+        self.host, self.stages, self.readout = host, tuple(stages), readout
+        self.populations = tuple(populations)
+        self.chunk = max(1, CHUNK_BYTES // (8 * widest))
+
+    @property
+    def ticks(self) -> int:
+        """Ticks from a sample's spikes on the host to its sums at the readout."""
+        return 1 + len(self.populations)
+
+    def run(self, x: Array, progress: Progress | None = None) -> Run:
+        """Emulates `x` (batch, *input shape); `progress` is called with the number of samples done so far.
+
+        counts: lo + passing units.  spikes: of passing units, which are all that the chip sends.
+        """
+        if x.shape[1:] != self.host.input_shape:
+            raise DataError(f"samples {self.host.input_shape} expected, found {x.shape[1:]}")
+        runs: list[Run] = []
+        for start in range(0, len(x), self.chunk):
+            part = x[start : start + self.chunk]
+            runs.append(self._run(part))
+            if progress is not None:
+                progress(start + len(part))
+        return joined(runs)
+
+    def _run(self, x: Array) -> Run:
+        passing = [self.host.passing(x)]
+        for stage in self.stages:
+            passing.append(stage.fire(passing[-1]))
+        named = list(zip(self.populations, passing, strict=True))
+        counts = {name: lo + units.reshape(len(x), *shape) for (name, shape, lo), units in named}
+        spikes = {name: int(units.sum(dtype=np.int64)) for (name, _, _), units in named}
+        return Run((self.readout.output(passing[-1]),), self.ticks, counts, spikes)

@@ -1,0 +1,78 @@
+"""The codes that run on Loihi."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import final
+
+from onnx2snn.artifact import Network
+from onnx2snn.backends.chains import (
+    OnChip,
+    audit,
+    audit_ladder,
+    chain_if_sound,
+    chain_of,
+    ladder_if_sound,
+    ladder_of,
+)
+from onnx2snn.backends.chains.partition import Block
+from onnx2snn.backends.loihi.chip import Chip
+from onnx2snn.backends.loihi.cores import blocks_of, ladder_blocks_of
+from onnx2snn.backends.loihi.decode import decode
+from onnx2snn.backends.loihi.emulator import LoihiEmulator
+from onnx2snn.backends.loihi.fit import FitLoihi
+from onnx2snn.backends.loihi.ladder import LADDER_LIMITS, LoihiLadderEmulator, decode_ladder, write_ladder
+from onnx2snn.backends.loihi.rules import LIMITS
+from onnx2snn.backends.loihi.tables import write
+from onnx2snn.passes import MakeInteger, MapNeurons
+from onnx2snn.passes.base import Recipe
+
+
+@final
+@dataclass(frozen=True)
+class LoihiIf(OnChip):
+    """Integrate-and-fire with soft reset; the host writes the first layer's biases."""
+
+    chip: Chip
+
+    def neurons(self, steps: int) -> Recipe:
+        return (MapNeurons(code="if", steps=steps), FitLoihi(steps=steps))
+
+    def blocks(self, network: Network) -> tuple[Block, ...] | None:
+        chain = chain_if_sound(network)
+        return None if chain is None else blocks_of(chain, self.chip)
+
+    def write(self, network: Network, folder: Path) -> None:
+        write(chain_of(network.graph), network.schedule.steps, folder, self.chip)
+
+    def audit(self, network: Network, folder: Path) -> list[str]:
+        return audit(network, partial(decode, folder))
+
+    def emulator(self, folder: Path) -> LoihiEmulator:
+        return LoihiEmulator(folder)
+
+
+@final
+@dataclass(frozen=True)
+class LoihiLadder(OnChip):
+    """Units without memory, breakpoints in their biases; the host sends the spikes of the first layer's units."""
+
+    chip: Chip
+
+    def neurons(self, steps: int) -> Recipe:
+        return (MapNeurons(code="ladder", steps=steps), MakeInteger(steps=steps))
+
+    def blocks(self, network: Network) -> tuple[Block, ...] | None:
+        chain = ladder_if_sound(network)
+        return None if chain is None else ladder_blocks_of(chain, self.chip)
+
+    def write(self, network: Network, folder: Path) -> None:
+        write_ladder(ladder_of(network.graph), folder, self.chip)
+
+    def audit(self, network: Network, folder: Path) -> list[str]:
+        return audit_ladder(network, partial(decode_ladder, folder, (*LIMITS, *LADDER_LIMITS)))
+
+    def emulator(self, folder: Path) -> LoihiLadderEmulator:
+        return LoihiLadderEmulator(folder)
