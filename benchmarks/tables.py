@@ -226,6 +226,41 @@ def _setting(name: str, row: dict[str, Any], lost: tuple[str, ...]) -> tuple[obj
     )
 
 
+def chips() -> str:
+    """Trained networks on the tables of chips."""
+    columns = ("network, bits", "chip", "code", "proven", "cores", "images", "ANN", "accuracy", "off NumPy's counts")
+    more = ("off ONNX Runtime's", "latency, timesteps", "samples in 1,000 timesteps", "what binds, or why not")
+    return table(
+        (*columns, *more),
+        (
+            _on_chip(name, chip, code, row)
+            for name, entry in results("chips").items()
+            for chip, codes in entry["chips"].items()
+            for code, row in codes.items()
+        ),
+    )
+
+
+def _on_chip(name: str, chip: str, code: str, row: dict[str, Any]) -> tuple[object, ...]:
+    head = (name, chip, f"`{code}`")
+    if row["refused"]:
+        return (*head, *[None] * 9, f"refused: {row['refused'].partition(': ')[2]}")
+    ties = f" ({row['near_ties']} near-ties)" if row["near_ties"] else ""
+    return (
+        *head,
+        "whole" if row["exact"] else f"{row['breakpoints']} breakpoints",
+        f"{row['cores']:,} on {row['chips']}",
+        f"{row['images']:,}",
+        percent(row["ann_accuracy"]),
+        percent(row["accuracy"]),
+        f"{row['from_numpy']:,} of {row['counts']:,}",
+        f"{row['from_onnx']:,}{ties}",
+        row["latency"],
+        f"{row['samples_per_1000_timesteps']:.0f}",
+        row["binding"],
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "real-models": real_models,
     "fast-snn": fast_snn,
@@ -235,6 +270,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "codes": codes,
     "lenet": lenet,
     "median-spiking": median_spiking,
+    "chips": chips,
 }
 
 

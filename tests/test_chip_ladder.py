@@ -31,6 +31,7 @@ from onnx2snn.backends.chains.ladder import walk
 from onnx2snn.backends.chains.partition import read_cores
 from onnx2snn.backends.loihi import LoihiBackend, LoihiLadderEmulator, chip
 from onnx2snn.backends.loihi.ladder.rules import unit_biases_fit_13_bits
+from onnx2snn.backends.loihi.ladder.sums import ends_of
 from onnx2snn.backends.loihi.ladder.units import LEAST_LEFT, biases_of, grid_of, passing_sums
 from onnx2snn.backends.loihi.rules import RULES
 from onnx2snn.backends.loihi.tables import scaling
@@ -493,3 +494,36 @@ def test_a_recipe_with_a_code_of_its_own_is_followed(tmp_path: Path) -> None:
     network = lowered(LOIHI, model, None, passes=recipe)
     assert (network.code, network.choice) == ("ladder", "")
     assert isinstance(ladder_of(network.graph), LadderChain)
+
+
+# -- readouts that one compartment does not hold ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Network:
+    """60 inputs of 15 units with weights up to 130: sums of up to 117,000."""
+    m = ModelBuilder(["N", 3], seed=4)
+    y = step(m, m.gemm(m.quantise("x", 1 / 15, 0, 15), 3, 60), 0.2)
+    network = lowered(LOIHI, m.save(m.gemm(y, 60, 4), tmp_path / "wide.onnx"), "ladder")
+    weight = np.random.default_rng(0).integers(80, 127, (4, 60))
+    return changed(network, network.graph["readout"].inputs[0], weight=weight)
+
+
+def test_a_wide_readout_is_shared_out(wide: Network, tmp_path: Path) -> None:
+    LOIHI.check(wide)
+    compared(LOIHI, wide, tmp_path)
+    tables = json.loads((tmp_path / "tables-loihi" / "tables.json").read_text())
+    synapse = ladder_of(wide.graph).output.synapse
+    parts = tables["readout"]["parts"]
+    thirds = [synapse.weight[:, k : k + 20].sum(axis=1).max() for k in (0, 20, 40)]
+    assert ends_of(synapse, 3) == (0, 15 * max(thirds))
+    assert parts == 7
+    assert 2 * ends_of(synapse, 7)[1] <= chip.MOST_SUM < 2 * ends_of(synapse, 6)[1]  # odd weights are doubled
+    cores = read_cores(tmp_path / "tables-loihi")
+    assert cores.layers[-1].use[0][0] == 28
+    edit_json(tmp_path / "tables-loihi", lambda t: t["readout"].update(parts=5, compartments=20))
+    assert "readout: 7 compartments for each output hold its sums" in LOIHI.audit(wide, tmp_path / "tables-loihi")
+    edit_json(tmp_path / "tables-loihi", lambda t: t["readout"].update(parts=1, compartments=4))
+    emulator = LoihiLadderEmulator(tmp_path / "tables-loihi")
+    with pytest.raises(BackendError, match=r"readout: synaptic sums of .* overflow 16 bits"):
+        emulator.readout.sums(np.full((1, 60), 15))

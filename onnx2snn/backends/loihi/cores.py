@@ -26,6 +26,7 @@ from onnx2snn.backends.chains import Chain, LadderChain, Layer, Output, Populati
 from onnx2snn.backends.chains.partition import HOST, Block, Load, Profile, Projection, Resource
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.chip import Chip
+from onnx2snn.backends.loihi.ladder.sums import parts_of
 from onnx2snn.backends.loihi.tables import compartments_of, resets_of
 
 WORD_BITS, WORDS = 64, 16383  #: of synaptic memory; NxTF keeps one of the 16384 words free
@@ -208,7 +209,11 @@ def ladder_blocks_of(chain: LadderChain, version: Chip) -> tuple[Block, ...]:
 def _units(layer: UnitPopulation | Output, source: str, graded: bool) -> Block:
     synapse = layer.synapse
     assert synapse is not None
-    sends, units = (True, layer.units) if isinstance(layer, UnitPopulation) else (False, 1)
+    if isinstance(layer, Output):
+        projections = (_projection(synapse, source, 1 if graded else synapse.units),)
+        parts = parts_of(layer)  # each source reaches one of an output's compartments
+        return Block(layer.name, layer.label, synapse.geometry.makes, projections, compartments=parts, spikers=0)
+    units = layer.units
     compartments = 1 if graded else units
     return Block(
         layer.name,
@@ -217,7 +222,7 @@ def _units(layer: UnitPopulation | Output, source: str, graded: bool) -> Block:
         (_projection(synapse, source, 1 if graded else synapse.units),),
         compartments=compartments,
         targets=compartments,
-        spikers=compartments if sends else 0,
+        spikers=compartments,
         units=units,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from onnx2snn.backends.base import DesignRule
 from onnx2snn.backends.chains import (
     STRUCTURE_OF_BOTH,
     Layer,
     LayerRule,
     Limit,
+    Output,
     Population,
     UnitPopulation,
     ends,
@@ -15,6 +18,7 @@ from onnx2snn.backends.chains import (
 )
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.ladder.rules import LADDER_LIMITS
+from onnx2snn.backends.loihi.ladder.sums import ends_of, parts_of
 from onnx2snn.backends.loihi.tables import lift_of, scaling
 
 COARSER = "coarser activations or fewer --weight-bits lower it"
@@ -43,7 +47,10 @@ def synaptic_sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
     """All that can arrive in one tick: every source may spike, all its units, and a soft reset of the tick before."""
     if layer.synapse is None:
         return None
-    low, high = ((end << layer.shift) * scaling(layer).scale for end in layer.synapse.range())
+    if isinstance(layer, Output):
+        low, high = (np.array(end * scaling(layer).scale) for end in ends_of(layer.synapse, parts_of(layer)))
+    else:
+        low, high = ((end << layer.shift) * scaling(layer).scale for end in layer.synapse.range())
     reset = layer.theta * scaling(layer).scale if isinstance(layer, Population) else 0
     bounds = (-chip.MOST_SUM, chip.MOST_SUM)
     return Limit(layer.synapse.label, "sums in one tick", *ends(low - reset, high), *bounds, NARROWER)
@@ -51,8 +58,8 @@ def synaptic_sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
 
 def membranes_fit_24_bits(layer: Layer, steps: int) -> Limit | None:
     """The register holds 2^6 times what has arrived, less the thresholds taken off."""
-    if isinstance(layer, UnitPopulation):
-        return None  # the sum of one tick and a bias: both have rules of their own
+    if isinstance(layer, UnitPopulation) or (isinstance(layer, Output) and steps == 1):
+        return None  # the sum of one tick, and perhaps a bias: both have rules of their own
     low, high = (end * scaling(layer).scale for end in layer.membrane(steps))
     high = high + lift_of(layer) if isinstance(layer, Population) else high
     return Limit(layer.label, "membranes", *ends(low, high), -chip.MOST_MEMBRANE, chip.MOST_MEMBRANE, NARROWER)

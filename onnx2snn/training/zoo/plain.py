@@ -34,11 +34,11 @@ def _strided(scheme: Scheme, shape: Shape, classes: int, convs: Sequence[Conv], 
 
 
 def chipnet(scheme: Scheme, shape: Shape, classes: int) -> nn.Sequential:
-    """8 5 x 5 /2, 12 3 x 3 /2, 12 3 x 3 /2, FC: no neuron behind the first layer has more than 192 inputs (28 x 28).
+    """7 5 x 5 /2, 12 3 x 3 /2, 12 3 x 3 /2, FC: no neuron behind the first layer has more than 192 inputs (28 x 28).
 
     Small enough for one Loihi in code `ladder` with 15 levels, each input an axon for every level.
     """
-    return _strided(scheme, shape, classes, [(8, 5, 2, 2), (12, 3, 2, 1), (12, 3, 2, 1)], [])
+    return _strided(scheme, shape, classes, [(7, 5, 2, 2), (12, 3, 2, 1), (12, 3, 2, 1)], [])
 
 
 def _three(*channels_strides: tuple[int, int]) -> list[Conv]:

@@ -20,6 +20,7 @@ from onnx2snn.backends.chains import (
 )
 from onnx2snn.backends.loihi.decode import divided, weight_of
 from onnx2snn.backends.loihi.ladder.schema import LadderLayerRecord, LoihiLadderTables, SumsRecord, UnitsRecord
+from onnx2snn.backends.loihi.ladder.sums import parts_of
 from onnx2snn.backends.loihi.ladder.units import Biases, grid_of, realised
 
 
@@ -35,7 +36,10 @@ def decode_ladder(folder: Path, limits: tuple[LayerRule, ...]) -> DecodedLadder:
         population, doubts = _population(record, arrays)
         populations.append(population)
         unsure += doubts
-    chain = LadderChain(host.graph, tuple(populations), _output(tables.readout, arrays))
+    output = _output(tables.readout, arrays)
+    if tables.readout.parts != parts_of(output):
+        unsure.append(f"{output.name}: {parts_of(output)} compartments for each output hold its sums")
+    chain = LadderChain(host.graph, tuple(populations), output)
     found = [rule(layer, 1) for layer in chain.layers for rule in limits]
     unsure += [str(limit) for limit in found if limit is not None and not limit.holds]
     return DecodedLadder(chain, tuple(unsure))

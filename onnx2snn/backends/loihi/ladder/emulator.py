@@ -20,6 +20,7 @@ from onnx2snn.backends.loihi.decode import weight_of
 from onnx2snn.backends.loihi.emulator import check_dendrite, integrate
 from onnx2snn.backends.loihi.ladder.decode import biases_in
 from onnx2snn.backends.loihi.ladder.schema import LadderLayerRecord, LoihiLadderTables, UnitsRecord
+from onnx2snn.backends.loihi.ladder.sums import share
 from onnx2snn.backends.loihi.ladder.units import grid_of, realised
 from onnx2snn.ir import Array
 
@@ -70,10 +71,14 @@ class LoihiLadderEmulator(LadderEmulator):
         self.layers = [UnitLayer(record, arrays) for record in tables.populations]
         record = tables.readout
         sums, outputs = _connections(record, arrays), (record.size,)
+        part = share(int(np.prod(record.synapse.geometry.source)), record.parts)
 
         def currents(passing: Array) -> Array:
-            found = sums.sum(passing)
-            check_dendrite(record.name, found)
+            found = np.zeros((len(passing), record.size), np.int64)
+            for each in range(record.parts):
+                some = sums.sum(np.where(part == each, passing, 0))
+                check_dendrite(record.name, some)
+                found += some
             return found
 
         value, constant, offset = (

@@ -60,8 +60,13 @@ class UnitsRecord(LadderLayerRecord):
 
 
 class SumsRecord(LadderLayerRecord):
-    """Compartments with the largest threshold, which they never reach; the host reads their currents at every tick."""
+    """Compartments with the largest threshold, which they never reach; the host reads their currents at every tick.
 
+    parts: compartments of an output, each of which has the synapses of a run of the sources: source i of n, in
+    row-major order, belongs to part i parts / n, rounded down. The host adds them up.
+    """
+
+    parts: PositiveInt
     threshold: Literal[131071] = 131071
 
     @property
@@ -89,6 +94,8 @@ class LoihiLadderTables(LadderTablesBase):
             compartments = layer.size * (layer.units if form == "compartments" else 1)
             if (layer.form, layer.compartments) != (form, compartments):
                 raise ValueError(f"{layer.name}: {form} in {compartments} compartments expected on {self.chip}")
+        if self.readout.compartments != self.readout.size * self.readout.parts:
+            raise ValueError(f"{self.readout.name}: {self.readout.parts} compartments for each output expected")
         return self
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from onnx2snn.backends.chains import LadderChain, Output, Synapse, UnitPopulation, store_comparators, write_tables
 from onnx2snn.backends.loihi.chip import Chip
 from onnx2snn.backends.loihi.ladder.schema import LoihiLadderTables, SumsRecord, UnitsRecord, form_of
+from onnx2snn.backends.loihi.ladder.sums import parts_of
 from onnx2snn.backends.loihi.ladder.units import biases_of
 from onnx2snn.backends.loihi.tables import scaling, synapse_record
 from onnx2snn.ir import Array
@@ -58,7 +59,8 @@ def _readout(output: Output, tick: int) -> tuple[SumsRecord, dict[str, Array]]:
         shape=output.shape,
         first_tick=tick,
         arriving=output.synapse.units,
-        compartments=output.size,
+        compartments=output.size * parts_of(output),
+        parts=parts_of(output),
         scale=units.scale,
         synapse=synapse_record(output.synapse, units),
     )
