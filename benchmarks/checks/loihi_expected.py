@@ -1,0 +1,192 @@
+"""Networks for the checks of the Loihi tables, and what onnx2snn's emulator does with them, tick by tick.
+
+In the project's environment:
+
+    python benchmarks/checks/loihi_expected.py FOLDER
+    python benchmarks/checks/loihi_expected.py FOLDER --model model.onnx --data MNIST_FOLDER --name mnist-4-bit
+
+The first writes the demo network, the chains of the tests, random networks, and tables that are random throughout:
+weights over their whole range, every exponent, thresholds that take two reset synapses, membranes that saturate. The
+second writes a model of one's own with the first test images of MNIST. `loihi_lava.py` and `loihi_nengo.py` then run
+the same tables elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import shutil
+import sys
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from onnx2snn.backends.chains.emulator import Stage, pipeline
+from onnx2snn.backends.loihi import LoihiEmulator, chip
+from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.flow.conversion.convert import convert
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+Array = np.ndarray[Any, np.dtype[Any]]
+SAMPLES, IMAGES, RANDOM, WILD = 8, 20, 20, 20
+LEAST_RATE = 0.02  # of a population of a random network: silent ones prove nothing
+
+
+class Recorded:
+    """A layer of the emulator that keeps what it did: spikes and membranes of every tick."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.spikes, self.membranes = stage, list[Array](), list[Array]()
+
+    def tick(self, arriving: Array | None) -> Array:
+        spikes = self.stage.tick(arriving)
+        self.spikes.append(spikes.copy())
+        self.membranes.append(np.array(getattr(self.stage, "v"), np.int32))  # noqa: B009
+        return spikes
+
+
+def record(place: Path, share: Array, rest: Array) -> float:
+    """Emulates what the host writes and keeps it beside the tables; returns the least rate of a population."""
+    emulator = LoihiEmulator(place)
+    layers = [Recorded(stage) for stage in emulator.stages(share, rest)]
+    pipeline(layers, emulator.steps)
+    arrays: dict[str, Any] = {f"spikes{i}": np.stack(layer.spikes) for i, layer in enumerate(layers)}
+    arrays |= {f"membranes{i}": np.stack(layer.membranes) for i, layer in enumerate(layers)}
+    np.savez_compressed(place / "expected.npz", bias=share, membrane=rest, **arrays)
+    rates = [float(np.mean(layer.spikes)) for layer in layers[:-1]]
+    told = " ".join(f"{rate:.2f}" for rate in rates)
+    print(f"{place.name}: T = {emulator.steps}, {len(share)} samples, rates {told}", flush=True)
+    return min(rates)
+
+
+def made(model: Path, place: Path, x: Array | None = None) -> float:
+    """The tables of a model, and what samples do in them; returns the least rate of a population."""
+    network = convert(model, code="if")
+    network.save(place, backend="loihi")
+    emulator = LoihiEmulator(place)
+    if x is None:
+        x = np.random.default_rng(0).random((SAMPLES, *emulator.drive.input_shape)).astype(np.float32)
+    return record(place, *emulator.drive.split(x, emulator.steps))
+
+
+# -- random networks -------------------------------------------------------------------------------------------------
+
+
+def random_model(path: Path, seed: int) -> Path:
+    """Two to four convolutions, poolings and dense layers of random sizes, steps and levels."""
+    m = import_module("models").ModelBuilder(["N", 2, 9, 8], seed)
+    levels = int(m.rng.choice([1, 3, 7, 15]))
+
+    def activation(x: str) -> str:
+        return m.quantise(m.node("Relu", x), float(m.rng.uniform(0.03, 0.3)) * 15 / levels, 0, levels)
+
+    x, size = m.quantise("x", 1 / 15, 0, 15), (2, 9, 8)
+    for layer in range(int(m.rng.integers(1, 4))):
+        channels = 2 * int(m.rng.integers(1, 4))
+        kernel = [int(k) for k in m.rng.integers(1, 4, 2)]
+        strides, pads = [int(s) for s in m.rng.integers(1, 3, 2)], [int(p) for p in m.rng.integers(0, 2, 4)]
+        space = [(size[i + 1] + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1 for i in range(2)]
+        if min(space) < 1:
+            break
+        group = 2 if layer and m.rng.random() < 0.3 else 1
+        y = m.conv(x, size[0], channels, kernel, bias=False, strides=strides, pads=pads, group=group)
+        x, size = activation(m.batch_norm(y, channels, m.rng.normal(0.3, 0.7, channels))), (channels, *space)
+        if min(space) > 1 and m.rng.random() < 0.3:
+            x = activation(m.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]))
+            size = channels, space[0] // 2, space[1] // 2
+    x, width = m.node("Flatten", x), int(np.prod(size))
+    if m.rng.random() < 0.7:
+        x, width = activation(m.gemm(x, width, 12)), 12
+    return m.save(m.gemm(x, width, 5), path)
+
+
+def wild(place: Path, like: Path, seed: int) -> None:
+    """Tables of the same shape as others, with random numbers within the chip's limits."""
+    rng = np.random.default_rng(seed)
+    tables, arrays = json.loads((like / "tables.json").read_text()), load_file(like / "tables.safetensors")
+    for layer in [*tables["populations"], tables["readout"]]:
+        name = layer["name"]
+        budget = 100_000 // tables["steps"]  # what may arrive at the readout in one tick
+        if "reset_exponents" in layer:
+            theta = rng.integers(1, int(2 ** rng.uniform(1, 15)), arrays[f"{name}/reset"].shape[1])
+            layer["reset_exponents"] = chip.reset_exponents(theta)
+            layer["threshold"] = int(theta.max()) - 1
+            arrays[f"{name}/reset"] = chip.reset_mantissas(theta, layer["reset_exponents"]).astype(np.int16)
+            arrays[f"{name}/membrane"] = rng.integers(-2 * theta, 2 * theta).astype(np.int32)
+            if seed % 5 == 0:
+                arrays[f"{name}/membrane"][::3] = -131_000  # near the lower end of the register
+            budget = chip.MOST_SUM - int(theta.max())
+        if layer["synapse"] is not None:
+            layer["synapse"]["weight_exponent"] = exponent = int(rng.integers(0, 8))
+            weight = arrays[f"{name}/weight"]
+            inputs = max(weight[0].size, 1)
+            most = min(128, (budget >> exponent) // (2 * inputs))
+            weight[:] = 2 * rng.integers(-most, max(most, 1), weight.shape)
+        if f"{name}/bias" in arrays:
+            scale = int(2 ** rng.uniform(0, 12))
+            arrays[f"{name}/bias"] = rng.integers(-scale, scale, arrays[f"{name}/bias"].shape).astype(np.int16)
+    place.mkdir(parents=True)
+    (place / "tables.json").write_text(json.dumps(tables))
+    (place / "cores.json").write_bytes((like / "cores.json").read_bytes())
+    save_file(arrays, place / "tables.safetensors")
+    first = tables["populations"][0]
+    theta = first["threshold"] + 1
+    drive = rng.integers(-theta // 4, min(theta, chip.MOST_BIAS), (SAMPLES, int(np.prod(first["shape"]))))
+    record(place, drive, rng.integers(0, tables["steps"], drive.shape))
+
+
+def random_networks(folder: Path) -> None:
+    """The demo network, chains of the tests, `RANDOM` random networks, `WILD` random tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    demo = Path(str(files("onnx2snn"))) / "demo"
+    with np.load(demo / "digits.npz") as data:
+        made(demo / "digits.onnx", folder / "demo-digits", data["x"][:IMAGES])
+    chains = import_module("chain_models")
+    for name in chains.CHAINS:
+        made(chains.chain_model(name, folder), folder / f"chain-{name}")
+    seed, found = 0, list[Path]()
+    while len(found) < RANDOM:
+        place = folder / f"random-{seed:02}"
+        try:
+            if made(random_model(folder / "model.onnx", seed), place) > LEAST_RATE:
+                found.append(place)
+            else:
+                shutil.rmtree(place)
+        except Onnx2SnnError as error:
+            print(f"{place.name}: {error}")
+        seed += 1
+    for number in range(WILD):
+        wild(folder / f"wild-{number:02}", found[number % len(found)], number)
+
+
+# -- a model of one's own --------------------------------------------------------------------------------------------
+
+
+def images(data: Path, count: int) -> Array:
+    """The first test images of MNIST in [0, 1], from its IDX file."""
+    path = next(data.rglob("t10k-images-idx3-ubyte.gz"))
+    pixels = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=16)
+    return pixels.reshape(-1, 1, 28, 28)[:count] / np.float32(255)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--name", default="model")
+    options = parser.parse_args()
+    if options.model is None:
+        random_networks(options.folder)
+    else:
+        made(options.model, options.folder / options.name, images(options.data, options.images))
+
+
+if __name__ == "__main__":
+    main()

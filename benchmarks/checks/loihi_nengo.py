@@ -1,0 +1,285 @@
+"""Runs Loihi tables on nengo-loihi's emulator, one block a core, and compares every spike and every membrane.
+
+After `loihi_expected.py`, in an environment made by
+
+    python3 -m venv nengo
+    nengo/bin/pip install nengo-loihi==1.1.0 nengo==4.1.0 "numpy==1.26.4" "scipy==1.11.4" safetensors
+
+run
+
+    nengo/bin/python benchmarks/checks/loihi_nengo.py FOLDER benchmarks/results/loihi_checks.json
+
+Every core of `cores.json` is a `LoihiBlock`; weights go through nengo-loihi's own `discretize_weights`. What its
+emulator has not is NO_SPIKE_AND_PASS_V_LG_VTH_TO_PARENT, by which a dendrite hands its membrane to its soma: dendrites
+get a threshold out of reach and the somas' comparison is made here between two ticks. All else is its own: synapses,
+sums, currents, membranes, axons, ticks. `utilization()` of every block is compared with `cores.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nengo  # type: ignore[import-not-found]
+import nengo_loihi  # type: ignore[import-not-found]
+import numpy as np
+from loihi_tables import Array, Expected, Layer, Row, Tables, expected, report
+from nengo_loihi.block import Axon, LoihiBlock, Synapse  # type: ignore[import-not-found]
+from nengo_loihi.builder import Model  # type: ignore[import-not-found]
+from nengo_loihi.builder.discretize import array_to_int, discretize_weights  # type: ignore[import-not-found]
+from nengo_loihi.builder.validate import validate_block  # type: ignore[import-not-found]
+from nengo_loihi.emulator.interface import EmulatorInterface  # type: ignore[import-not-found]
+from scipy.sparse import coo_matrix, csr_matrix
+
+OUT_OF_REACH = (1 << 31) - 1
+LOWEST = -256  # legal on the chip; discretize_weights alone cuts it to -254
+SPARSE, DENSE = 0, 3  # nengo-loihi's codes of a list with the number of every compartment, and of one without
+MIXED, INHIBITORY = 1, 3
+
+
+@dataclass(frozen=True)
+class Core:
+    """A block, and which neurons of its layer lie on it, in the order of its compartments."""
+
+    layer: Layer
+    neurons: Array
+    block: Any
+
+    @property
+    def each(self) -> int:
+        """Compartments of a neuron: dendrite and soma, or one."""
+        return 2 if self.layer.resets else 1
+
+    @property
+    def somas(self) -> Array:
+        """The compartments that spike."""
+        return np.arange(len(self.neurons)) * self.each + self.each - 1
+
+    @property
+    def dendrites(self) -> Array:
+        """The compartments that integrate."""
+        return np.arange(len(self.neurons)) * self.each
+
+
+# -- building --------------------------------------------------------------------------------------------------------
+
+
+def cores_of(layer: Layer, placed: dict[str, Any]) -> list[Core]:
+    """A layer's blocks without synapses, as `cores.json` cuts it: boxes in row-major order, channels last."""
+    numbers = np.arange(layer.size).reshape(placed["shape"])
+    cores = list[Core]()
+    for index in np.ndindex(*(-(-n // b) for n, b in zip(placed["shape"], placed["box"], strict=True))):
+        box = numbers[tuple(slice(i * b, (i + 1) * b) for i, b in zip(index, placed["box"], strict=True))]
+        neurons = np.moveaxis(box, 0, -1).reshape(-1)
+        block = LoihiBlock(len(neurons) * (2 if layer.resets else 1), label=f"{layer.name} {len(cores)}")
+        core = Core(layer, neurons, block)
+        _configure(core)
+        cores.append(core)
+    if len(cores) != placed["cores"]:
+        raise SystemExit(f"{layer.name}: {placed['cores']} cores in cores.json, {len(cores)} boxes")
+    return cores
+
+
+def _configure(core: Core) -> None:
+    compartment, layer = core.block.compartment, core.layer
+    threshold = np.full(core.block.n_neurons, layer.threshold << 6)
+    if layer.resets:
+        threshold[core.dendrites] = OUT_OF_REACH
+    array_to_int(compartment.decay_u, layer.decay_u - 1)  # the emulator adds the one that the chip adds
+    array_to_int(compartment.decay_v, layer.decay_v)
+    array_to_int(compartment.bias, 0)
+    array_to_int(compartment.vth, threshold.astype(np.float64))
+    compartment.scale_u = compartment.scale_v = False
+    compartment.refract_delay[:] = 1
+    compartment.vmin, compartment.vmax = 1 - (1 << 23), (1 << 23) - 1
+
+
+def _synapse(core: Core, mantissas: Any, exponent: int, fanout: int) -> Any:
+    """Discretised by nengo-loihi: mantissas (axons, neurons of the core) to the dendrites."""
+    coo = mantissas.tocoo()
+    spread = (coo.data.astype(np.float32), (coo.row, core.dendrites[coo.col]))
+    synapse = Synapse(mantissas.shape[0])
+    synapse.set_weights(coo_matrix(spread, shape=(mantissas.shape[0], core.block.n_neurons)))
+    synapse.format(weight_exp=exponent, fanout_type=fanout)
+    for weights in synapse.weights:
+        lowest = weights == LOWEST
+        array_to_int(weights, discretize_weights(synapse.synapse_cfg, weights))
+        weights[lowest] = LOWEST << (6 + exponent)
+    core.block.add_synapse(synapse)
+    return synapse
+
+
+def _wire(sources: list[Core], target: Core) -> None:
+    """The synapse of a core and the axons that reach it: one input axon for every source neuron with a target here."""
+    layer = target.layer
+    by_source: Any = csr_matrix(layer.weights[target.neurons].T)
+    used = np.flatnonzero(np.diff(by_source.indptr))
+    synapse = _synapse(target, by_source[used], layer.weight_exponent, MIXED)
+    axon_of = np.full(by_source.shape[0], -1)
+    axon_of[used] = np.arange(len(used))
+    for source in sources:
+        reached = axon_of[source.neurons]
+        if (reached >= 0).any():
+            _axon(source, synapse, reached)
+
+
+def _axon(source: Core, synapse: Any, reached: Array) -> None:
+    axon, target = Axon(int((reached >= 0).sum())), np.full(source.block.n_neurons, -1)
+    target[source.somas] = reached
+    axon.target = synapse
+    axon.set_compartment_axon_map(target)
+    source.block.add_axon(axon)
+
+
+def build(tables: Tables, placed: dict[str, Any]) -> list[list[Core]]:
+    """The cores of every layer, wired."""
+    layers = list[list[Core]]()
+    for layer, where in zip(tables.layers, placed["layers"], strict=True):
+        cores = cores_of(layer, where)
+        for core in cores:
+            if layer.weights is not None:
+                _wire(layers[-1], core)
+            for reset in layer.resets:
+                own = np.arange(len(core.neurons))
+                back = csr_matrix((-reset.mantissas[core.neurons], (own, own)))
+                _axon(core, _synapse(core, back, reset.exponent, INHIBITORY), own)
+        layers.append(cores)
+    return layers
+
+
+# -- running ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Counts:
+    """What was compared."""
+
+    spikes: int = 0
+    compared: int = 0
+    spikes_that_differ: int = 0
+    membranes_compared: int = 0
+    membranes_that_differ: int = 0
+
+
+def run(tables: Tables, layers: list[list[Core]], told: Expected) -> Counts:
+    """Every sample, tick by tick; how many spikes and membranes differ."""
+    model = Model()
+    for core in (core for cores in layers for core in cores):
+        model.add_block(core.block)
+    emulator = EmulatorInterface(model, seed=0)
+    state, counts = emulator.compartment, Counts()
+    at = [(core, emulator.block_info.slices[core.block].start) for cores in layers for core in cores]
+    for sample in range(told.samples):
+        for array in (state.voltage, state.current, state.bias, state.ref_count, state.spiked):
+            array[:] = 0
+        for tick in range(tables.ticks):
+            for core, first in at:
+                if tick == core.layer.first_tick:
+                    membrane, bias = told.start(core.layer, sample)
+                    state.voltage[first + core.dendrites] = membrane[core.neurons]
+                    state.bias[first + core.dendrites] = bias[core.neurons] << core.layer.bias_exponent
+            emulator.step()
+            for core, first in at:
+                _fire(core, first, state)
+                step, number = tick - core.layer.first_tick, core.layer.first_tick
+                if 0 <= step < tables.steps:
+                    wanted = told.spikes[number][step, sample], told.membranes[number][step, sample]
+                    _compare(core, first, state, counts, *wanted)
+    return counts
+
+
+def _fire(core: Core, first: int, state: Any) -> None:
+    """The somas' comparison, between two ticks."""
+    if core.layer.resets:
+        state.spiked[first + core.somas] = state.voltage[first + core.dendrites] > core.layer.threshold << 6
+
+
+def _compare(core: Core, first: int, state: Any, counts: Counts, spikes: Array, membranes: Array) -> None:
+    found, membrane = state.spiked[first + core.somas], state.voltage[first + core.dendrites]
+    counts.spikes += int(found.sum())
+    counts.compared += len(found)
+    counts.spikes_that_differ += int((found != spikes[core.neurons]).sum())
+    counts.membranes_compared += len(membrane)
+    counts.membranes_that_differ += int((membrane != membranes[core.neurons]).sum())
+
+
+# -- what a core holds -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Use:
+    """Sums over all cores; words of synaptic memory by `cores.json` and by nengo-loihi, in two forms of its lists."""
+
+    cores: int = 0
+    uses_that_differ: int = 0
+    words: int = 0
+    nengo_words_dense: int = 0
+    nengo_words_sparse: int = 0
+    cores_refused_dense: int = 0
+    cores_refused_sparse: int = 0
+
+    def add(self, core: Core, ours: dict[str, int]) -> None:
+        """Compartments and axons that differ, and words and refusals of a core."""
+        theirs = {key: used for key, (used, _) in core.block.utilization().items()}
+        formats = max(len(core.layer.resets) - 1, 0) * len(core.neurons)  # a list there has synapses of one format
+        wanted = -(-theirs["compartments"] // 4) * 4, theirs["in-axons"] - formats, theirs["out-axons"] - formats
+        found = ours["compartments"], ours["input axons"], ours["output axons"]
+        self.cores += 1
+        self.uses_that_differ += sum(w != f for w, f in zip(wanted, found, strict=True))
+        self.words += ours["words of synaptic memory"]
+        words, refused = _listed(core.block, DENSE)
+        self.nengo_words_dense += words
+        self.cores_refused_dense += refused
+        words, refused = _listed(core.block, SPARSE)
+        self.nengo_words_sparse += words
+        self.cores_refused_sparse += refused
+
+
+def utilization(layers: list[list[Core]], placed: dict[str, Any]) -> Use:
+    """nengo-loihi's count of every block beside `cores.json`."""
+    names, use = [resource["name"] for resource in placed["resources"]], Use()
+    for cores, where in zip(layers, placed["layers"], strict=True):
+        for core, ours in zip(cores, where["use"], strict=True):
+            use.add(core, dict(zip(names, ours, strict=True)))
+    return use
+
+
+def _listed(block: Any, compression: int) -> tuple[int, int]:
+    """Words of synaptic memory with lists of one form, and whether nengo-loihi refuses the block then."""
+    for synapse in block.synapses:
+        synapse.format(compression=compression)
+    return block.utilization()["synapses"][0] // 64, _refused(block)
+
+
+def _refused(block: Any) -> int:
+    try:
+        validate_block(block)
+    except nengo.exceptions.BuildError:
+        return 1
+    return 0
+
+
+def check(place: Path, tables: Tables) -> Row:
+    """One network."""
+    begun, told = time.monotonic(), expected(place)
+    placed = json.loads((place / "cores.json").read_text())
+    layers = build(tables, placed)
+    row = {"layers": len(layers), "steps": tables.steps, "samples": told.samples}
+    lowest = sum(int((layer.weights.data == LOWEST).sum()) for layer in tables.layers if layer.weights is not None)
+    row |= {"mantissas_of_-256": lowest} | asdict(run(tables, layers, told)) | asdict(utilization(layers, placed))
+    return row | {"seconds": round(time.monotonic() - begun, 1)}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    versions = {
+        "emulator": "nengo-loihi",
+        "command": "python benchmarks/checks/loihi_nengo.py FOLDER RESULT",
+        "versions": {"nengo-loihi": nengo_loihi.__version__, "nengo": nengo.__version__, "numpy": np.__version__},
+    }
+    sys.exit(report(Path(sys.argv[1]), check, versions, Path(sys.argv[2])) > 0)
