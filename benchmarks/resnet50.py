@@ -1,6 +1,6 @@
 """Converting a quantised network of the size of ResNet-50, as a ratio to loading it in ONNX Runtime.
 
-    python benchmarks/resnet50.py
+    python benchmarks/resnet50.py [--memory]
 
 writes benchmarks/results/resnet50.json. The files are made in a temporary folder: random weights with one scale a
 channel, one scale for each activation, residual adds whose branches have unequal scales. Weights are `whole` (int8 in
@@ -8,7 +8,8 @@ the file, as ONNX Runtime's quantize_static writes them) or `real` (float32 behi
 DequantizeLinear, as trainers export them). `plain` adds the accumulators of a block to its identity branch; `quantised`
 quantises every branch before it is added, as quantize_static does. 8 bits: QuantizeLinear, DequantizeLinear; 4 bits:
 with a Clip of the codes between them.
-Times are interleaved medians, peak memory is that of a process of its own above what its imports take.
+Times are interleaved medians, peak memory is that of a process of its own above what its imports take; --memory
+measures it alone and leaves the times that are there, which need a quiet machine.
 """
 
 from __future__ import annotations
@@ -181,17 +182,21 @@ def measure(path: Path, rounds: int) -> dict[str, Any]:
         "onnx2snn converts it": lambda: onnx2snn.convert(path).network,
     }
     certificate = onnx2snn.convert(path).certificate
-    peak = {name: round(memory(path, name)) for name in ("onnx2snn", "onnxruntime")}
     return {
         "times": ratios(runs, "ONNX Runtime loads it", rounds=rounds),
-        "peak_memory_mib": peak,
-        "peak_memory_of_float32_weights": round(peak["onnx2snn"] / FLOAT32_MIB, 2),
+        **peaks(path),
         "exact": certificate.exact,
         "proven": f"{certificate.proven} of {certificate.breakpoints}",
         "ops": {
             kind: sum(v.exactness == kind for v in certificate.verdicts) for kind in ("exact", "bounded", "analog")
         },
     }
+
+
+def peaks(path: Path) -> dict[str, Any]:
+    """Peak memory of both tools."""
+    peak = {name: round(memory(path, name)) for name in ("onnx2snn", "onnxruntime")}
+    return {"peak_memory_mib": peak, "peak_memory_of_float32_weights": round(peak["onnx2snn"] / FLOAT32_MIB, 2)}
 
 
 def memory(path: Path, tool: str) -> float:
@@ -204,14 +209,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="only write the files, into this folder")
+    parser.add_argument("--memory", action="store_true", help="measure memory alone")
     options = parser.parse_args()
     found: dict[str, Any] = {"command": "python benchmarks/resnet50.py", "optimisation": "ORT_ENABLE_ALL", "files": {}}
+    if options.memory:
+        found = json.loads(RESULT.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as scratch:
         for bits, adds, weights in product((8, 4), ("plain", "quantised"), ("whole", "real")):
             name = f"{bits}-bit, {adds} adds, {weights} weights"
             path = make((options.keep or Path(scratch)) / f"{name}.onnx", bits, adds, weights)
             if options.keep is None:
-                found["files"][name] = measure(path, options.rounds)
+                known = found["files"].get(name, {})
+                found["files"][name] = known | peaks(path) if options.memory else measure(path, options.rounds)
                 print(name, json.dumps(found["files"][name], indent=2), flush=True)
     if options.keep is None:
         RESULT.parent.mkdir(parents=True, exist_ok=True)

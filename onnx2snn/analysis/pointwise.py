@@ -68,11 +68,15 @@ def _leading(node: Node, sources: set[str]) -> bool:
 
 def between(graph: Graph, root: str, end: str) -> Pointwise:
     """The function from `root` to `end`; all nodes between them are elementwise."""
-    needed = {end}
-    for node in reversed(list(graph)):
-        if node.name in needed and node.name != root:
-            needed.update(node.inputs)
-    nodes = tuple(node for node in graph if node.name in needed and node.name != root)
+    found: dict[str, Node] = {}
+    waiting = [end]
+    while waiting:
+        name = waiting.pop()
+        if name != root and name not in found:
+            found[name] = graph[name]
+            waiting.extend(graph[name].inputs)
+    chain = all(len(node.inputs) == 1 for node in found.values())  # in order as it is; no need to sort the graph
+    nodes = tuple(reversed(found.values())) if chain else tuple(node for node in graph if node.name in found)
     arrays = [a for node in nodes for a in _rows(node.op)]
     return Pointwise(root, nodes, np.broadcast_shapes(*(a.shape for a in arrays)))
 

@@ -36,7 +36,8 @@ class Source:
     @staticmethod
     def of(path: Path) -> Source:
         """Name and hash of a file."""
-        return Source(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+        with path.open("rb") as file:
+            return Source(path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 @dataclass(frozen=True)

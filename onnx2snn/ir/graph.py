@@ -36,22 +36,6 @@ class Node:
         return f"{self.name} ({type(self.op).__name__}, {self.origin})"
 
 
-@dataclass(frozen=True)
-class _Order:
-    """What follows from the nodes: each one's place in topological order, and the edges, one for each slot."""
-
-    places: dict[str, int]
-    edges: nx.MultiDiGraph[str]
-
-    def append(self, node: Node) -> None:
-        """Adds a node that nothing reads yet."""
-        self.places[node.name] = len(self.places)
-        _connect(self.edges, node)
-
-    def copy(self) -> _Order:
-        return _Order(dict(self.places), self.edges.copy())
-
-
 class Graph:
     """A directed acyclic graph of named ops, each with one output.
 
@@ -64,12 +48,13 @@ class Graph:
         self.outputs: tuple[str, ...] = ()
         self._nodes: dict[str, Node] = {}  # in order of insertion; their inputs are the edges
         self._shapes: dict[str, Shape] = {}
-        self._order: _Order | None = _Order({}, nx.MultiDiGraph())
+        self._edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()  # one for each slot, kept beside the nodes
+        self._places: dict[str, int] | None = {}  # in topological order; None: to be worked out when asked for
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Node]:
-        return iter([self._nodes[name] for name in self._sorted().places])
+        return iter([self._nodes[name] for name in self._sorted()])
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -93,9 +78,10 @@ class Graph:
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read `name`, in topological order; twice where both inputs read it."""
-        order = self._sorted()
-        names = [target for _, target in order.edges.out_edges(name)]
-        return tuple(self._nodes[n] for n in sorted(names, key=order.places.__getitem__))
+        names = [target for _, target in self._edges.out_edges(name)]
+        if len(names) > 1:
+            names.sort(key=self._sorted().__getitem__)
+        return tuple(self._nodes[n] for n in names)
 
     def of(self, *kinds: type[Op]) -> tuple[Node, ...]:
         """Nodes whose op is one of `kinds`, in topological order."""
@@ -117,8 +103,8 @@ class Graph:
         if name in self._nodes:
             raise GraphError(f"node {name!r} exists already in graph {self.name!r}")
         self._put(Node(name, op, tuple(inputs), origin))
-        if self._order is not None:
-            self._order.append(self._nodes[name])
+        if self._places is not None:
+            self._places[name] = len(self._places)  # nothing reads it yet
         return name
 
     def replace(self, name: str, op: Op, inputs: Sequence[str] | None = None) -> None:
@@ -127,7 +113,7 @@ class Graph:
         sources = node.inputs if inputs is None else tuple(inputs)
         self._put(replace(node, op=op, inputs=sources))
         if sources != node.inputs:
-            self._order = None
+            self._places = None
         if self.shape(name) != shape:
             self._infer_after(name)
 
@@ -144,8 +130,7 @@ class Graph:
             node = self[consumer]
             self.replace(consumer, node.op, [use if source == name else source for source in node.inputs])
         self.outputs = tuple(use if output == name else output for output in self.outputs)
-        del self._nodes[name], self._shapes[name]
-        self._order = None
+        self._drop(name)
 
     def rename(self, name: str, new: str) -> None:
         """Gives a node another name, everywhere."""
@@ -169,14 +154,11 @@ class Graph:
 
     def prune(self) -> None:
         """Removes nodes that no output depends on, except inputs."""
-        order = self._sorted()
         needed = {self[output].name for output in self.outputs}
         for output in tuple(needed):
-            needed |= nx.ancestors(order.edges, output)  # pyright: ignore[reportUnknownMemberType]
-        for name in reversed(order.places):
-            if name not in needed and self._nodes[name].op.arity != 0:
-                del self._nodes[name], self._shapes[name]
-                self._order = None
+            needed |= nx.ancestors(self._edges, output)  # pyright: ignore[reportUnknownMemberType]
+        for name in [node.name for node in self._nodes.values() if node.name not in needed and node.op.arity != 0]:
+            self._drop(name)
 
     def copy(self) -> Graph:
         """An independent graph with the same (immutable) nodes."""
@@ -184,7 +166,8 @@ class Graph:
         other.outputs = self.outputs
         other._nodes = dict(self._nodes)
         other._shapes = dict(self._shapes)
-        other._order = None if self._order is None else self._order.copy()
+        other._edges = self._edges.copy()
+        other._places = None if self._places is None else dict(self._places)
         return other
 
     def rebuilt(self, change: Callable[[Graph, Node], str | None]) -> Graph:
@@ -209,38 +192,40 @@ class Graph:
                     raise GraphError(f"input {source!r} is not in graph {self.name!r}")
             self._shapes[node.name] = _infer(node, [self._shapes[s] for s in node.inputs])
         self._nodes[node.name] = node
+        self._connect(node)
+
+    def _connect(self, node: Node) -> None:
+        """Makes the edges that lead to a node those of its inputs."""
+        if node.name in self._edges:
+            self._edges.remove_edges_from(list(self._edges.in_edges(node.name, keys=True)))
+        self._edges.add_node(node.name)
+        for slot, source in enumerate(node.inputs):
+            self._edges.add_edge(source, node.name, key=slot)
+
+    def _drop(self, name: str) -> None:
+        """Takes a node out that no other reads."""
+        del self._nodes[name], self._shapes[name]
+        self._edges.remove_node(name)
+        self._places = None
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
-        order = self._sorted()
-        below: set[str] = nx.descendants(order.edges, name)  # pyright: ignore[reportUnknownMemberType]
+        below: set[str] = nx.descendants(self._edges, name)  # pyright: ignore[reportUnknownMemberType]
         for node in self:
             if node.name in below:
                 with located(f"{node}"):
                     self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
-    def _sorted(self) -> _Order:
-        if self._order is None:
-            self._order = self._sort()
-        return self._order
-
-    def _sort(self) -> _Order:
-        """Topological order; of nodes that are ready together the one inserted first."""
-        edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-        for node in self._nodes.values():
-            _connect(edges, node)
-        serial = {name: i for i, name in enumerate(self._nodes)}
-        try:
-            order = list(nx.lexicographical_topological_sort(edges, key=serial.__getitem__))
-        except nx.NetworkXUnfeasible:
-            raise GraphError(f"graph {self.name!r} has a cycle") from None
-        return _Order({name: place for place, name in enumerate(order)}, edges)
-
-
-def _connect(edges: nx.MultiDiGraph[str], node: Node) -> None:
-    edges.add_node(node.name)
-    for slot, source in enumerate(node.inputs):
-        edges.add_edge(source, node.name, key=slot)
+    def _sorted(self) -> dict[str, int]:
+        """Places in topological order; of nodes that are ready together the one inserted first."""
+        if self._places is None:
+            serial = {name: i for i, name in enumerate(self._nodes)}
+            try:
+                order = list(nx.lexicographical_topological_sort(self._edges, key=serial.__getitem__))
+            except nx.NetworkXUnfeasible:
+                raise GraphError(f"graph {self.name!r} has a cycle") from None
+            self._places = {name: place for place, name in enumerate(order)}
+        return self._places
 
 
 def _infer(node: Node, shapes: Iterable[Shape]) -> Shape:

@@ -31,7 +31,10 @@ def grid_of(scale: Array, zeros: Array | None, axis: int = 1, kind: str = "UINT8
 
 
 def whole(symbol: Symbol | None, what: str = "weight") -> Array:
-    """A constant as integer codes: as the file has them, or quantised in the graph (float32, as ONNX Runtime does)."""
+    """A constant as integer codes: as the file has them, or quantised in the graph (float32, as ONNX Runtime does).
+
+    Those of the graph are read-only, and int8 where their grid fits.
+    """
     if isinstance(symbol, Constant) and symbol.array.dtype.kind not in "f":
         return symbol.array
     if not isinstance(symbol, Codes) or not isinstance(symbol.source, Constant):
@@ -41,7 +44,13 @@ def whole(symbol: Symbol | None, what: str = "weight") -> Array:
     zeros = along(grid.zero_point, grid.axis, values.ndim)
     if not np.isfinite(values).all():
         raise ModelError("finite weights expected, found NaN or infinity")
-    return np.clip(np.rint(values.astype(np.float32) / steps) + zeros, grid.qmin, grid.qmax).astype(np.int64)
+    rounded = np.rint(values.astype(np.float32, copy=False) / steps)
+    if zeros.any():
+        rounded = rounded + zeros
+    small = grid.qmin >= -128 and grid.qmax <= 127
+    codes = np.clip(rounded, grid.qmin, grid.qmax).astype(np.int8 if small else np.int64)
+    codes.flags.writeable = False
+    return codes
 
 
 def weights_of(codes: Array, scale: Array, zeros: Array | None, axis: int) -> Weights:
