@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parent
 PAGES = sorted([ROOT.parent / "README.md", *(ROOT.parent / "docs").glob("*.md")])
 MARKED = re.compile(r"<!-- ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
+RULE = re.compile(r"(?:: |; )\(([a-z][^)]*)\) ")  #: the names of design rules in a refusal
 Rows = Iterable[tuple[object, ...]]
 
 
@@ -261,6 +262,44 @@ def _on_chip(name: str, chip: str, code: str, row: dict[str, Any]) -> tuple[obje
     )
 
 
+def weight_bits() -> str:
+    """Weights rounded to few bits, proven and measured."""
+    columns = ("bits", "scale for each", "by", "largest error of a layer", "counts off by at most, one layer")
+    more = ("counts that the rounding changes", "accuracy", "ANN", "same answer as the ANN", "proven")
+    return table((*columns, *more), map(_rounded, results("weight_bits")["rows"]))
+
+
+def _rounded(row: dict[str, Any]) -> tuple[object, ...]:
+    measured = (percent(row["accuracy"]), percent(row["ann_accuracy"]), percent(row["same_answer"]))
+    if row["bits"] is None:
+        return ("real", *[None] * 5, *measured, "no: real arithmetic")
+    bounds = [layer["counts"] for layer in row["layers"] if layer["counts"] is not None]
+    shares = row["changed_counts"].values()
+    return (
+        row["bits"],
+        row["scale"],
+        row["search"],
+        f"{max(layer['error'] for layer in row['layers']):.2g}",
+        f"{max(bounds)} (seen {max(row['most_counts'].values())})",
+        f"{100 * min(shares):.2g} to {100 * max(shares):.2g} %",
+        *measured,
+        f"{row['breakpoints']} as rounded",
+    )
+
+
+def weight_bits_chips() -> str:
+    """The same weights on chips."""
+    columns = ("chip", "input levels", "bits", "scale for each", "accuracy", "proven as rounded", "steps", "cores")
+    return table(columns, map(_placed, results("weight_bits")["chips"]))
+
+
+def _placed(row: dict[str, Any]) -> tuple[object, ...]:
+    head = (row["chip"], row["input_levels"], row["bits"], row["scale"])
+    if "refused" in row:
+        return (*head, f"refused: {', '.join(sorted(set(RULE.findall(row['refused']))))}", *[None] * 3)
+    return (*head, percent(row["accuracy"]), row["breakpoints"], row["steps"], row["cores"])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "real-models": real_models,
     "fast-snn": fast_snn,
@@ -271,6 +310,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "lenet": lenet,
     "median-spiking": median_spiking,
     "chips": chips,
+    "weight-bits": weight_bits,
+    "weight-bits-chips": weight_bits_chips,
 }
 
 
