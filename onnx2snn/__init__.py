@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from onnx2snn.flow.conversion.calibrate import Calibration
     from onnx2snn.flow.conversion.convert import Conversion, convert
     from onnx2snn.flow.evaluation.simulate import Simulation, simulate
-    from onnx2snn.flow.inspection.inspect import Inspection, inspect
+    from onnx2snn.flow.inspection.inspect import inspect
+    from onnx2snn.flow.inspection.report import Inspection
     from onnx2snn.flow.verification.verify import Verification, verify
     from onnx2snn.ir import Graph
     from onnx2snn.reporting import Report, report
@@ -33,7 +34,7 @@ _HOMES = {
     "Calibration": "onnx2snn.flow.conversion.calibrate",
     "Conversion": "onnx2snn.flow.conversion.convert",
     "Graph": "onnx2snn.ir",
-    "Inspection": "onnx2snn.flow.inspection.inspect",
+    "Inspection": "onnx2snn.flow.inspection.report",
     "Manifest": "onnx2snn.artifact",
     "Network": "onnx2snn.artifact",
     "Onnx2SnnError": "onnx2snn.errors",

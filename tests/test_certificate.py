@@ -26,7 +26,7 @@ from onnx2snn.testing.strategies import inputs, networks
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
-def spiking(stairs: Graph, steps: int, code: str = "st-bif", **limits: int) -> Graph:
+def spiking(stairs: Graph, steps: int, code: str = "st-bif", **limits: Any) -> Graph:
     """The integer network of a graph of staircases."""
     recipe: Recipe = (MapNeurons(code=code, steps=steps), MakeInteger(steps=steps, **limits))
     return run_passes(stairs, recipe)

@@ -18,10 +18,11 @@ nir = pytest.importorskip("nir", reason="the nir extra is not installed")
 from nir_interpreter import convert, read_and_run  # noqa: E402
 
 from onnx2snn.backends.nir import FILE  # noqa: E402
-from onnx2snn.errors import BackendError, MissingExtraError  # noqa: E402
+from onnx2snn.errors import ArtifactError, MissingExtraError  # noqa: E402
 from onnx2snn.flow.conversion.write import save  # noqa: E402
+from onnx2snn.flow.evaluation.read_back import paired  # noqa: E402
 from onnx2snn.flow.opening import open_artifact  # noqa: E402
-from onnx2snn.ir import parse_graph  # noqa: E402
+from onnx2snn.ir import Graph, parse_graph  # noqa: E402
 from onnx2snn.ir.ops import IF  # noqa: E402
 from onnx2snn.plugins import load_backend  # noqa: E402
 from onnx2snn.reference import run  # noqa: E402
@@ -212,8 +213,24 @@ def test_the_backend_is_listed_without_importing_nir() -> None:
     assert subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout == "False\n"
 
 
-def test_it_has_no_simulator(tmp_path: Path) -> None:
+def test_its_simulator_reads_the_file_back(tmp_path: Path) -> None:
     backend = load_backend("nir")
-    save(lowered("dense-chain", backend, "if", "float"), backend, tmp_path / "net")
-    with pytest.raises(BackendError, match="backend nir has no simulator"):
-        open_artifact(tmp_path / "net").simulator()
+    network = lowered("dense-chain", backend, "if", "float")
+    save(network, backend, tmp_path / "net")
+    x, steps = samples(network), network.schedule.steps
+    found, expected = open_artifact(tmp_path / "net").simulator().run(x), run(network.graph, x, steps, 0)
+    close = {name: float((found.counts[name] == counts).mean()) for name, counts in expected.counts.items()}
+    assert min(close.values()) > 0.99, close
+
+
+def test_a_file_of_other_populations_is_not_run() -> None:
+    def graph(*names: str) -> Graph:
+        neuron = "{theta=f64[]{1.0}, v0=f64[]{0.0}, bias=f64[]{0.0}, value=f64[]{1.0}}"
+        layers = "".join(f'{name} : 2 = if(x){neuron} <- "{name}" "IF" ""\n' for name in names)
+        return parse_graph(f"graph g {{\nx : 2 = input(){{shape=(2)}}\n{layers}return {names[-1]}\n}}")
+
+    assert paired(graph("a/b", "a.b"), graph("a.b.2", "a.b")) == {"a.b": "a/b", "a.b.2": "a.b"}
+    with pytest.raises(ArtifactError, match="a population 'b' in the exchange file expected, found c"):
+        paired(graph("a", "b"), graph("a", "c"))
+    with pytest.raises(ArtifactError, match="found b as well"):
+        paired(graph("a"), graph("a", "b"))

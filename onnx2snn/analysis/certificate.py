@@ -124,7 +124,7 @@ class _Judge:
         self.ranges: Places = lattices(network, self.ticks)
         self.links = Follower(self.reference, network, self.places).links()
         self.arrivals = Arrivals(network, steps, self.ticks, _counts(self.reference))
-        self.tail, self.front = tail_nodes(network), _before_encoders(reference, network)
+        self.tail, self.front = tail_nodes(network), preparing(reference, network)
         self.real = any(not node.op.integer for node in network.of(Neuron) if isinstance(node.op, Neuron))
 
     def verdict(self, node: Node) -> Verdict:
@@ -326,7 +326,7 @@ def farthest(op: Neuron, counts: tuple[int, int], steps: int, ticks: int) -> int
     return max(high - low, span)
 
 
-def _before_encoders(reference: Graph, graph: Graph) -> frozenset[str]:
+def preparing(reference: Graph, graph: Graph) -> frozenset[str]:
     """Nodes behind the input that only the model's own encoders read, directly or through one another."""
     found = {node.name for node in reference.of(Encoder) if node.name in graph}
     encoders = frozenset(found)

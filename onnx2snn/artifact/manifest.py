@@ -21,7 +21,7 @@ class Record(BaseModel):
 
 
 class ModelRecord(Record):
-    """The ONNX file that was converted."""
+    """The model file that was converted: ONNX, or NIR."""
 
     file: str
     sha256: str
@@ -68,6 +68,7 @@ class Manifest(Record):
     reset: Literal["subtract", "zero"] = "subtract"
     inputs: dict[str, tuple[int, ...]]  #: shape of one sample of each, by the model's own name
     outputs: dict[str, tuple[int, ...]]
+    reading: str = ""  #: how the model file was read where it leaves a choice: of NIR the step and the reset
     staircase_passes: str
     neuron_passes: str
     layers: tuple[LayerRecord, ...]

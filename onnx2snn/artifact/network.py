@@ -47,6 +47,7 @@ class Network:
     staircase_passes and neuron_passes: the text of the recipes, so that verification can follow them again.
     fine_tuning: what was changed after them, if anything was.
     choice: why it is of this code, where the backend chose.
+    reading: how the model file was read where it leaves a choice (NIR), "" where it leaves none.
     """
 
     graph: Graph
@@ -61,6 +62,7 @@ class Network:
     notes: tuple[str, ...] = field(default=())
     fine_tuning: FineTuning | None = None
     choice: str = ""
+    reading: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -68,6 +68,7 @@ class Backend(ABC):
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
     calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run
     rules: ClassVar[tuple[DesignRule, ...]] = ()
+    exchange: ClassVar[str] = ""  #: the file that a frontend reads back, of a backend without a simulator
     needs: ClassVar[tuple[str, ...]] = ()  #: packages without which it cannot convert
     extra: ClassVar[str] = ""  #: the extra of onnx2snn that brings them, where it is not called like the backend
 

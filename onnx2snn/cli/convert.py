@@ -29,7 +29,7 @@ MANY = 3  #: ops that are named of those with one reason; the manifest has them 
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="The model file: ONNX, or NIR (.nir).", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The artifact folder to make.", show_default=False)],
     backend: Annotated[
         str,
@@ -70,8 +70,22 @@ def command(
     reset: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="Code lif: what a spike does, subtract the threshold (default) or set to zero.", show_default=False
+            help="Code lif and NIR files: what a spike does, subtract the threshold or set to zero; by default "
+            "subtract, of NIR what the file says, or zero.",
+            show_default=False,
         ),
+    ] = None,
+    dt: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            help="NIR files: length of a step, in the unit of their time constants; by default what the file says, "
+            "or 0.0001.",
+            show_default=False,
+        ),
+    ] = None,
+    integrator: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="NIR files: how a step leaks, euler (default) or exponential.", show_default=False),
     ] = None,
     integer: Annotated[
         Optional[bool],  # noqa: UP045
@@ -160,6 +174,7 @@ def command(
         raise UsageError(f"{words} go with --calibrate DATA.npz")
     chosen = load_backend(_with_options(backend, chip, approximate))
     given = {"chip": chip, "code": code, "steps": steps, "settle": settle, "decay": decay, "reset": reset}
+    given |= {"dt": dt, "integrator": integrator}
     options = [
         f"--backend {backend}",
         *(f"--{k} {v}" for k, v in given.items() if v is not None),
@@ -193,6 +208,8 @@ def command(
             drop_requantisation=drop_requantisation,
             decay=decay,
             reset=reset,
+            dt=dt,
+            integrator=integrator,
             bits=None if bits is None else Budget.parse(bits),
             calibrate=calibrate,
             calibrate_steps=calibrate_steps,
@@ -203,9 +220,10 @@ def command(
             print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
         manifest = save(network, chosen, out, force)
+    mapped = code is None and conversion.imported is None and "map-neurons" not in (passes or "")
     if network.choice:
         print(f"onnx2snn: backend {backend}: {network.choice}", file=sys.stderr)
-    elif code is None and "map-neurons" not in (passes or "") and network.code != "st-bif":
+    elif mapped and network.code != "st-bif":
         print(
             f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)",
             file=sys.stderr,

@@ -10,7 +10,7 @@ import typer
 from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from onnx2snn.flow.inspection.inspect import Inspection, NodeReport
+    from onnx2snn.flow.inspection.report import Inspection, NodeReport
 
 NAME = "inspect"
 LONGEST = 44  #: characters of a node's name in the table
@@ -18,7 +18,7 @@ MANY = 63  #: levels from which on fewer are worth a thought
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="The model file: ONNX, or NIR.", show_default=False)],
     data: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Samples (.npz) to measure on what fewer levels would cost.", show_default=False),

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from onnx2snn.analysis.causes import Cause
     from onnx2snn.analysis.certificate import Verdict
     from onnx2snn.flow.verification.findings import Diagnosis
-    from onnx2snn.flow.verification.verify import Parity, Verification
+    from onnx2snn.flow.verification.parity import Parity
+    from onnx2snn.flow.verification.verify import Verification
 
 NAME = "verify"
 MANY = 4  #: channels of a layer that are shown; JSON has them all
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="The model file: ONNX, or NIR.", show_default=False)],
     artifact: Annotated[Path, typer.Argument(metavar="DIR", help="The artifact folder.", show_default=False)],
     data: Annotated[
         Optional[Path],  # noqa: UP045  typer reads the annotation
@@ -53,6 +54,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
             "exact": certificate.exact,
             "calibrated": found.calibrated,
             "fine_tuned": found.fine_tuning is not None,
+            "imported": found.imported,
             "breakpoints": certificate.breakpoints,
             "proven": certificate.proven,
             "layers": certificate.verdicts,
@@ -69,7 +71,7 @@ def show(found: Verification) -> None:
     from onnx2snn.flow.verification.claim import claim
 
     certificate = found.certificate
-    words = claim(certificate, found.calibrated, found.fine_tuning is not None)
+    words = claim(certificate, found.calibrated, found.fine_tuning is not None, found.imported)
     print(f"certificate: {certificate.proven} of {certificate.breakpoints} breakpoints proven; {words}")
     rows = [
         (

@@ -9,6 +9,7 @@ from onnx2snn.analysis.certificate import Certificate
 from onnx2snn.artifact import FineTuning, Manifest, Network, Source, check_files, read_manifest
 from onnx2snn.backends.base import Backend, Simulator
 from onnx2snn.errors import ArtifactError
+from onnx2snn.flow.evaluation.read_back import ReadBack
 from onnx2snn.ir import Graph, load_graph
 from onnx2snn.plugins import load_backend
 
@@ -40,10 +41,13 @@ class Artifact:
             command=manifest.command,
             notes=manifest.notes,
             fine_tuning=fine_tuning or manifest.fine_tuning,
+            reading=manifest.reading,
         )
 
     def simulator(self) -> Simulator:
-        """What runs it."""
+        """What runs it; an exchange file is read back for it."""
+        if self.backend.exchange:
+            return ReadBack(self.folder / self.backend.exchange, self.graph(), self.manifest)
         return self.backend.simulator(self.folder, self.manifest)
 
 

@@ -14,6 +14,7 @@ from onnx2snn.passes.find_weight_grids import FindWeightGrids
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.fold_moves import FoldMoves
 from onnx2snn.passes.fold_sumpool import FoldSumpool
+from onnx2snn.passes.inject_steps import InjectSteps
 from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers
 from onnx2snn.passes.make_integer import MakeInteger
@@ -25,7 +26,7 @@ from onnx2snn.passes.offset_staircases import OffsetStaircases
 from onnx2snn.passes.probe_staircases import ProbeStaircases
 from onnx2snn.passes.quantise_activations import QuantiseActivations, steps_of
 from onnx2snn.passes.quantise_weights import QuantiseWeights
-from onnx2snn.passes.recipes import STAIRCASES
+from onnx2snn.passes.recipes import IMPORTED, STAIRCASES
 from onnx2snn.passes.share_quantisers import ShareQuantisers
 from onnx2snn.passes.shift_activations import ShiftActivations
 from onnx2snn.passes.start_membranes import StartMembranes
@@ -59,6 +60,7 @@ PASSES: dict[str, type[Pass]] = {
         DropRequantisation,
         OffsetStaircases,
         CollectBias,
+        InjectSteps,
         CoarsenStaircases,
         FoldSumpool,
         FoldMoves,
@@ -71,6 +73,7 @@ PASSES: dict[str, type[Pass]] = {
 __all__ = [
     "CALIBRATION",
     "CODES",
+    "IMPORTED",
     "PASSES",
     "SPIKING",
     "STAIRCASES",
@@ -89,6 +92,7 @@ __all__ = [
     "FoldBatchnorm",
     "FoldMoves",
     "FoldSumpool",
+    "InjectSteps",
     "InsertStaircases",
     "LiftQuantisers",
     "MakeInteger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
@@ -17,6 +18,7 @@ from onnx2snn.ir.ops import (
     Encoder,
     Input,
     MaxPool,
+    Neuron,
     Readout,
     Staircase,
 )
@@ -41,12 +43,9 @@ class CollectBias(Pass):
         tail = tail_nodes(graph)
         nodes = [node for node in graph if node.name not in tail]
         _refuse_others(nodes)
-        constants: dict[str, Array] = {}
+        constants = constants_of(graph, nodes)
         for node in nodes:
-            with located(f"{node}"):
-                constants[node.name] = _constant(graph, node, constants)
-        for node in nodes:
-            graph.replace(node.name, _bare(node))
+            graph.replace(node.name, bare(node))
         for node in nodes:
             if isinstance(node.op, (Staircase, Encoder)):
                 shift = constants[node.inputs[0]]
@@ -54,7 +53,7 @@ class CollectBias(Pass):
                     graph.insert_before(node.name, Affine(shift=shift), f"{node.name}.bias")
             elif isinstance(node.op, Readout):
                 graph.replace(node.name, replace(node.op, bias=node.op.bias + constants[node.inputs[0]]))
-        _drop_empty(graph, tail)
+        drop_empty(graph, tail)
         return graph
 
 
@@ -67,9 +66,17 @@ def _refuse_others(nodes: list[Node]) -> None:
         raise PassError("; ".join(reasons))
 
 
+def constants_of(graph: Graph, nodes: Sequence[Node]) -> dict[str, Array]:
+    """What each of these nodes, in order, puts out when nothing spikes, as small as it broadcasts."""
+    constants: dict[str, Array] = {}
+    for node in nodes:
+        with located(f"{node}"):
+            constants[node.name] = _constant(graph, node, constants)
+    return constants
+
+
 def _constant(graph: Graph, node: Node, constants: dict[str, Array]) -> Array:
-    """What the node puts out when nothing spikes, as small as it broadcasts."""
-    if isinstance(node.op, (Input, Staircase, Encoder, Readout)):
+    if isinstance(node.op, (Input, Staircase, Encoder, Neuron, Readout)):
         return np.zeros(())
     arriving = [constants[source] for source in node.inputs]
     if isinstance(node.op, MaxPool):
@@ -98,7 +105,8 @@ def _small(array: Array) -> Array:
     return array
 
 
-def _bare(node: Node) -> Op:
+def bare(node: Node) -> Op:
+    """The op without a constant of its own."""
     op = node.op
     if isinstance(op, (Conv, Dense)):
         return replace(op, bias=None)
@@ -107,7 +115,8 @@ def _bare(node: Node) -> Op:
     return op
 
 
-def _drop_empty(graph: Graph, tail: frozenset[str]) -> None:
+def drop_empty(graph: Graph, tail: frozenset[str]) -> None:
+    """Removes what has neither scale nor shift any more."""
     for node in graph.of(Affine):
         if node.name not in tail and isinstance(node.op, Affine) and node.op.scale is None and node.op.shift is None:
             graph.remove(node.name, use=graph[node.name].inputs[0])

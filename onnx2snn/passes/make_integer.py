@@ -24,6 +24,8 @@ class MakeInteger(Pass):
              a readout that carries the scale. Branches with unequal scales get whole multipliers, as small as an
              exact addition allows. What has no exact integer form is rounded, and the certificate says so.
     steps: the most spikes of a neuron without upper bound (inject steps of the run).
+    timed: for a trained spiking network, whose neurons are to spike at the same steps; else only their counts after a
+    run matter, and half a threshold is taken for the initial membrane.
     """
 
     name: ClassVar[str] = "make-integer"
@@ -33,7 +35,10 @@ class MakeInteger(Pass):
     significant_bits: int = 0  #: of a threshold; 0: any number
     state: int = 0  #: most bits of a membrane; 0: any number
     weight_bits: int = 0  #: most bits of a weight; 0: any number, and 16 for weights that are rounded here
+    timed: bool = False  #: keep what neurons do at every step, not their count alone
+    analog_bits: int = 16  #: of timed neurons behind a real-valued first synapse: bits of their threshold
 
     def change(self, graph: Graph, notes: list[str]) -> Graph:
         limits = Limits(self.shift, self.theta, self.significant_bits)
-        return Builder(graph, notes, self.steps, limits, self.state, self.weight_bits).build()
+        bits = self.state, self.weight_bits
+        return Builder(graph, notes, self.steps, limits, *bits, self.timed, self.analog_bits).build()

@@ -41,3 +41,6 @@ STAIRCASES: Recipe = (
     EncodeInput(),
     CollectBias(),
 )
+
+#: From a trained spiking graph to one whose synapses can become whole numbers; `inject-steps` follows.
+IMPORTED: Recipe = (FindWeightGrids(), CancelTransposes(), MergeMoves(), AverageToSum(), MergeLinear())

@@ -16,6 +16,7 @@ from onnx2snn.flow.evaluation.evaluate import Progress
 from onnx2snn.flow.evaluation.simulate import Simulation as Simulated
 from onnx2snn.flow.evaluation.simulate import simulate
 from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.reading import is_nir
 from onnx2snn.flow.verification.claim import claim, recorded
 from onnx2snn.flow.verification.verify import Verification, verify
 from onnx2snn.ir import Graph
@@ -118,7 +119,7 @@ def _verified(
         artifact.simulator()
     except (BackendError, MissingExtraError) as error:
         data, missing["parity"] = None, f"Comparison with the model, layer by layer: {error}."
-    diagnose = data is not None and not proven
+    diagnose = data is not None and not proven and not is_nir(wanted.model)
     return verify(wanted.model, wanted.folder, data, stage("verifying"), diagnose)
 
 
@@ -134,7 +135,7 @@ def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None)
         sha256=manifest.model.sha256,
         populations=len(populations),
         neurons=sum(prod(graph.shape(node.name)) * units(node.op) for node in populations),
-        claim=claim(certificate, was_calibrated(manifest.staircase_passes), tuning is not None),
+        claim=claim(certificate, was_calibrated(manifest.staircase_passes), tuning is not None, bool(manifest.reading)),
         exact=certificate.exact,
         breakpoints=certificate.breakpoints,
         proven=certificate.proven,

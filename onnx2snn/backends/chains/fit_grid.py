@@ -26,7 +26,9 @@ class FitGrid(Pass):
 
     most_shift: ClassVar[int]  #: fractional bits to begin with
     most_theta: ClassVar[int]  #: largest threshold of any population
+    analog_bits: ClassVar[int] = 16  #: of a threshold whose neurons the host drives with real-valued currents
     steps: int = 15  #: ticks of each population
+    timed: bool = False  #: see `make-integer`
 
     @abstractmethod
     def fits(self, population: Population) -> bool:
@@ -49,4 +51,6 @@ class FitGrid(Pass):
         return made
 
     def _integer(self, graph: Graph, shift: int, notes: list[str]) -> Graph:
-        return MakeInteger(steps=self.steps, shift=shift, theta=self.most_theta)(graph, notes)
+        bits, timed = self.analog_bits, self.timed
+        whole = MakeInteger(steps=self.steps, shift=shift, theta=self.most_theta, timed=timed, analog_bits=bits)
+        return whole(graph, notes)

@@ -22,6 +22,7 @@ class FitLoihi(FitGrid):
     name: ClassVar[str] = "fit-loihi"
     most_shift: ClassVar[int] = chip.MOST_EXPONENT + 1
     most_theta: ClassVar[int] = chip.MOST_THETA + 1
+    analog_bits: ClassVar[int] = 11  #: a bias of 13 bits holds up to a threshold of it
 
     def fits(self, population: Population) -> bool:
         return within(LIMITS, population, self.steps)

@@ -26,7 +26,7 @@ FILE = "network.nir"
 
 @final
 class NirBackend(Backend):
-    """`network.nir`; no simulator of its own, many readers elsewhere."""
+    """`network.nir`; no simulator of its own: the file is read back and run, here and by many readers elsewhere."""
 
     name: ClassVar[str] = "nir"
     summary: ClassVar[str] = "an HDF5 file for NIR readers; soft reset and v0 only as metadata"
@@ -34,6 +34,7 @@ class NirBackend(Backend):
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("float",)
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "approximate"
     rules: ClassVar[tuple[DesignRule, ...]] = RULES
+    exchange: ClassVar[str] = FILE
     needs: ClassVar[tuple[str, ...]] = ("nir",)
 
     def staircases(self) -> Recipe:

@@ -15,11 +15,12 @@ from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.flow.conversion.budget import Budget
 from onnx2snn.flow.conversion.calibrate import Calibration, Samples, Target, Tuner
 from onnx2snn.flow.conversion.choice import choose
+from onnx2snn.flow.conversion.imported import Imported
 from onnx2snn.flow.conversion.options import Options, Settle
 from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
-from onnx2snn.frontends.onnx import read_onnx
+from onnx2snn.flow.reading import discretisation, is_spiking, read_model
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
 from onnx2snn.passes import (
@@ -44,7 +45,10 @@ from onnx2snn.reference import Run, inputs_of
 
 @dataclass(frozen=True)
 class Conversion:
-    """A model that has been read, and the options to convert it with; made by `convert`."""
+    """A model that has been read, and the options to convert it with; made by `convert`.
+
+    ann: its graph; that of a trained spiking network has neurons already.  reading, own_steps: see `Reading`.
+    """
 
     ann: Graph
     source: Source
@@ -52,6 +56,20 @@ class Conversion:
     calibration: Calibration = field(default_factory=Calibration)
     samples: Samples | None = None
     command: str = ""
+    reading: str = ""
+    own_steps: int = 0
+
+    def __post_init__(self) -> None:
+        _ = self.imported  # refuses what a trained spiking network has no use for
+
+    @cached_property
+    def imported(self) -> Imported | None:
+        """The model as a trained spiking network; None where it is an ANN."""
+        if not is_spiking(self.ann):
+            return None
+        return Imported(
+            self.ann, self.source, self.options, self.calibration, self.own_steps, self.reading, self.command
+        )
 
     @cached_property
     def tuner(self) -> Tuner:
@@ -66,7 +84,7 @@ class Conversion:
     @property
     def calibrated(self) -> bool:
         """Whether calibration found something real-valued to quantise."""
-        return bool(self.tuner.front(self.tuner.facts))
+        return self.imported is None and bool(self.tuner.front(self.tuner.facts))
 
     @property
     def certificate(self) -> Certificate:
@@ -88,6 +106,8 @@ class Conversion:
 
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
         """The network as `backend` takes it, its design rules checked."""
+        if self.imported is not None:
+            return self.imported.lower(backend, observer)
         if not backend.chooses or self.options.code is not None or "map-neurons" in (self.options.passes or ""):
             return self._lowered(backend, self._code(backend), observer)
         chosen = choose(backend, self.options, lambda code: self._lowered(backend, code))
@@ -218,30 +238,47 @@ def convert(
     bits: Budget | None = None,
     calibrate: Samples | Path | None = None,
     calibration: Calibration | None = None,
+    dt: float | None = None,
+    integrator: str | None = None,
     command: str = "",
 ) -> Conversion:
-    """Reads an ONNX file and prepares its conversion to a spiking network.
+    """Reads a model file, ONNX or NIR, and prepares its conversion to a spiking network.
 
     model: path of the file.  code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation,
     decay, reset, bits: see `Options`.
     calibrate: samples (N, *input shape), a data file, or a function that gives batches of them anew at every call, to
     quantise real-valued activations with.  calibration: how; by default 15 levels up to the largest value seen.
+    dt, integrator, reset: of a NIR file, see `onnx2snn.frontends.nir.Discretisation`; it takes steps, settle and
+    integer as well, and of a calibration weight_bits.
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
+    path = Path(model)
+    how = discretisation(path, dt, reset, integrator)
     options = Options(
-        code, steps, settle, integer, passes, most_levels, calibrate_steps, drop_requantisation, decay, reset, bits
+        code,
+        steps,
+        settle,
+        integer,
+        passes,
+        most_levels,
+        calibrate_steps,
+        drop_requantisation,
+        decay,
+        reset if how is None else None,
+        bits,
     )
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
-    path = Path(model)
-    ann = read_onnx(path).graph
+    reading = read_model(path, how)
+    ann = reading.graph
     if isinstance(calibrate, Path):
         calibrate = read_samples(calibrate, inputs_of(ann)).x
     elif calibrate is not None and not callable(calibrate):
         calibrate = check_samples(calibrate, inputs_of(ann))
-    conversion = Conversion(ann, Source.of(path), options, chosen, calibrate, command)
+    source = Source.of(path)
+    conversion = Conversion(ann, source, options, chosen, calibrate, command, reading.settings, reading.steps)
     _ = conversion.calibrated  # what is wrong with samples shows here
     return conversion
 

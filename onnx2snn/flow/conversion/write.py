@@ -41,6 +41,7 @@ def manifest_of(network: Network, backend: Backend) -> Manifest:
         encoder="analog" if network.analog_input else "quantised",
         inputs=network.inputs,
         outputs=network.outputs,
+        reading=network.reading,
         staircase_passes=network.staircase_passes,
         neuron_passes=network.neuron_passes,
         layers=layer_records(graph, network.certificate),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from onnx2snn.analysis.certificate import Certificate, Verdict, certify
-from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.errors import Onnx2SnnError, UsageError
 from onnx2snn.flow.data import read_samples
-from onnx2snn.flow.inspection.advice import CALIBRATE, WEIGHTS, advice
+from onnx2snn.flow.inspection.advice import WEIGHTS, advice
 from onnx2snn.flow.inspection.dialects import dialect
+from onnx2snn.flow.inspection.imported import inspect_imported
 from onnx2snn.flow.inspection.levels import LevelCost, level_costs
-from onnx2snn.frontends.onnx import Reading, Record, list_nodes, read_onnx
+from onnx2snn.flow.inspection.report import Inspection, NodeClass, NodeReport, summary
+from onnx2snn.flow.reading import is_nir
+from onnx2snn.frontends.onnx import list_nodes, read_onnx
+from onnx2snn.frontends.reading import Reading, Record
 from onnx2snn.ir import Graph, Op
 from onnx2snn.ir.ops import Clip, Conv, Dense, Encoder, LeakyRelu, Quantise, Relu, Staircase, Unary
 from onnx2snn.passes import (
@@ -30,57 +32,7 @@ from onnx2snn.passes import (
 )
 from onnx2snn.reference import inputs_of, settle_bound
 
-NodeClass = Literal["exact", "bounded", "analog", "unsupported"]
 FUNCTIONS = (Relu, Clip, LeakyRelu, Unary)  #: what calibration can quantise
-
-
-@dataclass(frozen=True)
-class NodeReport:
-    """One ONNX node and what was understood of it.
-
-    into: the IR node it went into, "" where it became a constant.  kind: None where reading stopped before it could be
-    judged.  bits, scale, low, high, rounding: of quantisers and integer weights; scale is the smallest, if several.
-    scales: how many there are, one for each channel or one for all.  levels: steps of its staircase, which is how many
-    timesteps each code needs to climb it.  change: what to do about it, where it stands in the way.
-    """
-
-    node: str
-    op: str
-    domain: str
-    into: str = ""
-    dialect: str = ""
-    kind: NodeClass | None = None
-    bits: int | None = None
-    scale: float | None = None
-    scales: int | None = None
-    low: int | None = None
-    high: int | None = None
-    rounding: str | None = None
-    levels: int | None = None
-    note: str = ""
-    change: str = ""
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """All nodes, the inject steps each code needs, and the certificate of the default conversion.
-
-    problems: why it cannot be converted as it is.  approximations: what conversion would change of its meaning.
-    levels: the largest number of levels.  costs: what fewer would cost, where samples were given.
-    """
-
-    summary: str
-    nodes: tuple[NodeReport, ...]
-    steps: dict[str, str] = field(default_factory=dict[str, str])
-    problems: tuple[str, ...] = ()
-    approximations: tuple[str, ...] = ()
-    levels: int = 0
-    costs: tuple[LevelCost, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything converts."""
-        return not self.problems
 
 
 def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
@@ -90,6 +42,10 @@ def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
     samples that do not fit.
     """
     path = Path(model)
+    if is_nir(path):
+        if data is not None:
+            raise UsageError("--data: goes with an ONNX network; a trained spiking network has no levels to save")
+        return inspect_imported(path)
     try:
         reading = read_onnx(path)
     except Onnx2SnnError as error:
@@ -107,7 +63,7 @@ def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
         samples = read_samples(Path(data), inputs_of(reference))
         costs = level_costs(reference, samples.x, samples.y)
     return Inspection(
-        _summary(rows, steps["st-bif"]), rows, steps, (), certificate.approximations, most_levels(reference), costs
+        summary(rows, steps["st-bif"]), rows, steps, (), certificate.approximations, most_levels(reference), costs
     )
 
 
@@ -207,13 +163,13 @@ def _unread(path: Path, problem: str) -> Inspection:
         )
         for node in list_nodes(path)
     )
-    return Inspection(_summary(rows, None), rows, problems=(problem,))
+    return Inspection(summary(rows, None), rows, problems=(problem,))
 
 
 def _unconverted(reading: Reading, problem: str) -> Inspection:
     """Everything was read, but not everything has a spiking form."""
     rows = tuple(_blamed(_described(record, reading.graph), reading.graph, problem) for record in reading.records)
-    return Inspection(_summary(rows, None), rows, problems=(problem,))
+    return Inspection(summary(rows, None), rows, problems=(problem,))
 
 
 def _blamed(row: NodeReport, ann: Graph, problem: str) -> NodeReport:
@@ -227,16 +183,3 @@ def _reason(op: Op) -> str:
     if isinstance(op, FUNCTIONS):
         return "a real-valued activation"
     return "has no spiking form where it stands" if not isinstance(op, SPIKING) else "cannot be converted"
-
-
-def _summary(rows: tuple[NodeReport, ...], steps: str | None) -> str:
-    counts = Counter(row.kind or "not judged" for row in rows)
-    kinds = ("exact", "bounded", "analog", "unsupported", "not judged")
-    parts = [f"{counts[kind]} {kind}" for kind in kinds if counts[kind]]
-    if steps is None:
-        standing = [row.change for row in rows if row.kind == "unsupported"]
-        way = (
-            "convertible with --calibrate" if standing and set(standing) == {CALIBRATE} else "not convertible as it is"
-        )
-        return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; {way}"
-    return f"{len(rows)} nodes: {', '.join(parts) or 'none'}; T = {steps}"

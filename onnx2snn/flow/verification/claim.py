@@ -8,8 +8,16 @@ from onnx2snn.ir import Graph
 from onnx2snn.reference import tail_nodes
 
 
-def claim(certificate: Certificate, calibrated: bool = False, fine_tuned: bool = False) -> str:
-    """How far the network equals the model; calibrated: the model as calibration quantised it."""
+def claim(certificate: Certificate, calibrated: bool = False, fine_tuned: bool = False, imported: bool = False) -> str:
+    """How far the network equals the model; calibrated: the model as calibration quantised it.
+
+    imported: the model is a trained spiking network.
+    """
+    if imported:
+        rounded = " with its weights rounded" if calibrated else ""
+        if certificate.proven_as_staircases:
+            return f"spikes at the very steps of the trained spiking network{rounded}, for every input"
+        return f"not proven to spike as the trained spiking network{rounded} does, as a whole"
     network = "model as calibrated" if calibrated else "quantised network"
     if certificate.exact:
         return f"equal to the {network} in every count, for every input"

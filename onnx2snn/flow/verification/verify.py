@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from onnx2snn.analysis.causes import Population
 from onnx2snn.analysis.certificate import Certificate, certify
+from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.artifact import FineTuning, Source, check_files
 from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError, UsageError
 from onnx2snn.flow.batches import batch_size
@@ -17,54 +18,17 @@ from onnx2snn.flow.conversion.calibrate import was_calibrated
 from onnx2snn.flow.evaluation.simulate import Progress
 from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.reading import is_spiking, read_again, read_model
 from onnx2snn.flow.verification.diagnose import Diagnoser
 from onnx2snn.flow.verification.findings import Diagnosis
+from onnx2snn.flow.verification.imported import measure_imported
+from onnx2snn.flow.verification.parity import LayerParity, Parity, agreeing
 from onnx2snn.flow.verification.reference import OnnxTruth, Truth, exact_counts
-from onnx2snn.frontends.onnx import read_onnx
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.passes import approximate
 from onnx2snn.passes.text import parse_recipe
 from onnx2snn.reference import Run
-
-
-@dataclass
-class LayerParity:
-    """Counts of one population against the model's.
-
-    alone: differing counts when fed the reference's own counts, evenly spread.  cumulative: in the running network.
-    rounding: those of the cumulative ones where float64 sides with the spiking network: float32 near-ties.
-    worst, worst_alone: the largest difference in the network, and alone.
-    """
-
-    name: str
-    counts: int = 0
-    alone: int | None = None
-    cumulative: int = 0
-    rounding: int = 0
-    worst: int = 0
-    worst_alone: int = 0
-
-
-@dataclass
-class Parity:
-    """What was measured on samples.
-
-    argmax_agreement: share of samples with the model's answer; an answer that ties with it counts.
-    calibrated: the network is quantised otherwise than the model (calibrated, or approximated by a pass), so counts
-    are compared with its own staircases in float64 and only outputs with the model's.
-    executor: what ran the model.
-    """
-
-    samples: int = 0
-    calibrated: bool = False
-    argmax_agreement: float | None = None
-    accuracy: float | None = None
-    model_accuracy: float | None = None
-    largest_output_error: float = 0.0
-    steps: int = 0
-    layers: list[LayerParity] = field(default_factory=list)
-    executor: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +39,7 @@ class Verification:
 
     calibrated: what it is proven of is the model as calibration quantised it.
     fine_tuning: what was changed after conversion, so that the network is no longer the model's.
+    imported: the model is a trained spiking network, which is what it is compared with.
     """
 
     certificate: Certificate
@@ -83,6 +48,7 @@ class Verification:
     calibrated: bool = False
     fine_tuning: FineTuning | None = None
     diagnosis: Diagnosis | None = None
+    imported: bool = False
 
     @property
     def ok(self) -> bool:
@@ -116,19 +82,27 @@ def verify(
         graph = artifact.graph()
     except ArtifactError as error:
         raise ArtifactError("; ".join(findings or [str(error)])) from error
-    ann = read_onnx(Path(model)).graph
+    ann = read_again(Path(model), artifact.manifest.reading).graph
+    spiking = is_spiking(ann)
+    if spiking and diagnose:
+        raise UsageError("--diagnose: goes with an ONNX network; a trained spiking network has no staircases to miss")
     try:
         reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))
     except Onnx2SnnError as error:
         raise ArtifactError("; ".join([*findings, *filter(None, [another]), str(error)])) from error
     tuning = artifact.manifest.fine_tuning
     changed = [*lost, *([] if tuning is None else [str(tuning)])]
-    certificate = certify(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, changed)
+    prove = certify_imported if spiking else certify
+    certificate = prove(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, changed)
     claims = _against_claims(artifact, graph, certificate)
     findings += [_of_another(another, claims, len(certificate.verdicts))] if another else claims
     findings += artifact.backend.audit(artifact.network(graph, certificate), artifact.folder)
     parity, diagnosis = None, None
-    if data is not None:
+    if data is not None and spiking:
+        with SampleStream(Path(data), artifact.manifest.inputs) as samples:
+            parity = measure_imported(artifact, reference, samples, progress)
+        findings += _against_proof(certificate, parity)
+    elif data is not None:
         manifest = artifact.manifest
         diagnoser = Diagnoser(reference, graph, manifest.schedule, manifest.code, manifest.arithmetic == "integer")
         with SampleStream(Path(data), manifest.inputs) as samples:
@@ -136,12 +110,12 @@ def verify(
         diagnosis = diagnoser.finish() if diagnose else None
         findings += _against_proof(certificate, parity)
     calibrated = was_calibrated(artifact.manifest.staircase_passes)
-    return Verification(certificate, parity, tuple(findings), calibrated, tuning, diagnosis)
+    return Verification(certificate, parity, tuple(findings), calibrated, tuning, diagnosis, spiking)
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        read_onnx(path)  # says what is wrong with it
+        read_model(path)  # says what is wrong with it
     return path
 
 
@@ -236,7 +210,7 @@ class _Tally:
             found, wanted = run.outputs[classes], truth.outputs[classes]
             self.answers.append(found.argmax(axis=1))
             self.expected.append(wanted.argmax(axis=1))
-            self.agree += _agreeing(found, wanted)
+            self.agree += agreeing(found, wanted)
         exact = _once(lambda: exact_counts(self.reference, x))
         for name in run.counts.keys() & self.populations.keys():
             levels = self.populations[name].levels
@@ -265,13 +239,6 @@ class _Tally:
                 parity.accuracy = float((answers == labels).mean())
                 parity.model_accuracy = float((expected == labels).mean())
         return parity
-
-
-def _agreeing(found: Array, expected: Array) -> int:
-    """Samples whose answer is the model's, or ties with it to float32."""
-    chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)[:, 0]
-    most = expected.max(axis=1)
-    return int((chosen >= most - 1e-6 * np.maximum(1.0, np.abs(most))).sum())
 
 
 def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:

@@ -16,9 +16,10 @@ from onnx2snn.frontends.onnx import (
     trunc,
     windows,
 )
-from onnx2snn.frontends.onnx.reader import Listed, Reading, Record, list_nodes, read_onnx
+from onnx2snn.frontends.onnx.reader import Listed, list_nodes, read_onnx
 from onnx2snn.frontends.onnx.rules import RULES
 from onnx2snn.frontends.onnx.runtime import Executor, OnnxReference, OnnxRuntime, executor
+from onnx2snn.frontends.reading import Reading, Record
 
 FAMILIES = (
     activations,

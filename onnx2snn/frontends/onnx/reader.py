@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,34 +21,13 @@ from onnx2snn.frontends.onnx.symbols import (
     Integers,
     Symbol,
 )
+from onnx2snn.frontends.reading import Reading, Record, clean_name
 from onnx2snn.ir import Graph, Origin
 from onnx2snn.ir.op import Array, Op, Shape
 from onnx2snn.ir.ops import Affine, Input, Quantise
 
 if TYPE_CHECKING:
     import onnx_ir
-
-
-@dataclass(frozen=True)
-class Record:
-    """One ONNX node and the IR node it went into ("" where it became a constant).
-
-    note: what reading it as it was read leaves out, "" where nothing.
-    """
-
-    node: str
-    op: str
-    domain: str
-    into: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a frontend returns: the graph of ANN ops and a record of every ONNX node."""
-
-    graph: Graph
-    records: tuple[Record, ...]
 
 
 def read_onnx(path: Path) -> Reading:
@@ -125,7 +103,7 @@ class Reader:
 
     def read(self, name: str) -> Reading:
         """Reads the whole graph."""
-        self.graph.name = _clean(name)
+        self.graph.name = clean_name(name)
         self._inputs()
         self._initialisers()
         for node in self.model.graph:
@@ -170,7 +148,7 @@ class Reader:
         """
         made_for = node or self.node
         assert made_for is not None
-        name = self.graph.fresh(_clean(made_for.name or made_for.outputs[0].name or made_for.op_type) + suffix)
+        name = self.graph.fresh(clean_name(made_for.name or made_for.outputs[0].name or made_for.op_type) + suffix)
         tensor = "" if inner else made_for.outputs[0].name or ""
         origin = Origin(made_for.name or "", made_for.op_type, tensor)
         return Feature(self.graph.add(name, op, [source.name for source in sources], origin))
@@ -220,7 +198,7 @@ class Reader:
             if kind not in ("FLOAT", "FLOAT16", "DOUBLE", *RANGES):
                 raise ModelError(f"floating-point input or integers of 2 to 16 bits expected, found {value.dtype}")
         name = self.graph.add(
-            self.graph.fresh(_clean(value.name or "input")),
+            self.graph.fresh(clean_name(value.name or "input")),
             Input(shape=shape),
             (),
             Origin("", "Input", value.name or ""),
@@ -303,9 +281,3 @@ def _fixed_batch(value: onnx_ir.Value) -> int | None:
     assert value.shape is not None
     size = value.shape[0]
     return size if isinstance(size, int) and size > 0 else None  # old exporters write -1 for a free one
-
-
-def _clean(name: str) -> str:
-    """A name for the IR; of one that lists the ops fused into a node (`a;b;c`) the last."""
-    text = re.sub(r"[^\w.-]", ".", name.rpartition(";")[2]).strip(".-")
-    return re.sub(r"\.{2,}", ".", text) or "node"

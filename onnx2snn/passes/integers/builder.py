@@ -47,12 +47,22 @@ class Builder:
 
     steps: the most spikes of a neuron without upper bound.  limits: what thresholds may be.
     state, weight_bits: most bits of a membrane and of a weight; 0: any number.
+    timed: neurons keep what they do at every step, not their count alone.  analog_bits: see `MakeInteger`.
     """
 
     def __init__(
-        self, graph: Graph, notes: list[str], steps: int, limits: Limits, state: int = 0, weight_bits: int = 0
+        self,
+        graph: Graph,
+        notes: list[str],
+        steps: int,
+        limits: Limits,
+        state: int = 0,
+        weight_bits: int = 0,
+        timed: bool = False,
+        analog_bits: int = 16,
     ) -> None:
-        self.old, self.notes, self.steps, self.limits = graph, notes, steps, limits
+        self.old, self.notes, self.steps, self.limits, self.timed = graph, notes, steps, limits, timed
+        self.analog_bits = analog_bits
         self.state, self.weight_bits = state, weight_bits
         self.tail = tail_nodes(graph)
         self.new = Graph(graph.name)

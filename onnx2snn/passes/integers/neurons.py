@@ -19,6 +19,7 @@ from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node, Shape
 from onnx2snn.ir.ops import DECAY_BITS, LIF, NEURONS, Affine, Encoder, Neuron
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
+from onnx2snn.passes.integers.timed import timed_neuron
 
 T = TypeVar("T")
 ANALOG_BITS = 16  #: a real-valued first synapse is read to 2^-16 of a step
@@ -40,6 +41,8 @@ def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, P
         builder.notes.append(f"{node}: decay {op.decay} rounded to {op.whole_decay}/{1 << DECAY_BITS}")
     low, high = op.range
     out = Lattice(np.asarray(op.value), np.asarray(low), np.asarray(builder.steps if high is None else high), node.name)
+    if builder.timed:
+        return timed_neuron(builder, node, op, place), out
     if isinstance(place, Analog):
         return _analog_neuron(builder, node, op), out
     if isinstance(place, Pair):

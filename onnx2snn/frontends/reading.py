@@ -1,0 +1,41 @@
+"""What every frontend returns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from onnx2snn.ir import Graph
+
+
+@dataclass(frozen=True)
+class Record:
+    """One node of the model file and the IR node it went into ("" where it became a constant).
+
+    note: what reading it as it was read leaves out, "" where nothing.
+    """
+
+    node: str
+    op: str
+    domain: str
+    into: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The graph of a model file, a record of each of its nodes, and how many steps the file itself asks for (0: none).
+
+    settings: how the file was read where it leaves a choice, as text; "" where it leaves none.
+    """
+
+    graph: Graph
+    records: tuple[Record, ...]
+    steps: int = 0
+    settings: str = ""
+
+
+def clean_name(name: str) -> str:
+    """A name for the IR; of one that lists the ops fused into a node (`a;b;c`) the last."""
+    text = re.sub(r"[^\w.-]", ".", name.rpartition(";")[2]).strip(".-")
+    return re.sub(r"\.{2,}", ".", text) or "node"
