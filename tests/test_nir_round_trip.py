@@ -112,6 +112,22 @@ def test_what_no_grid_holds_is_called_rounded(tmp_path: Path) -> None:
     assert "its weights are not the model's own" in found.reason
 
 
+def test_real_weights_can_be_rounded_first(tmp_path: Path) -> None:
+    """Eight bits a weight, as for any model: from then on whole numbers, whose proof is of the rounded network."""
+    from onnx2snn import Calibration
+
+    first, last = ends(12, 4)
+    weights = (np.random.default_rng(i).normal(size=shape) for i, shape in enumerate([(16, 12), (20, 16), (4, 20)]))
+    layers = [node for w in weights for node in (nir.Linear(w), integrate_and_fire(len(w), 1.5))]
+    path = write(tmp_path / "r.nir", first, *layers, last, reset="subtract")
+    found = convert(path, steps=8, calibration=Calibration(weight_bits=8))
+    assert found.network.integer
+    assert found.certificate["n4"].exactness == "exact"
+    assert len(found.certificate.approximations) == 3
+    found.save(tmp_path / "chip", backend="tianjic")
+    assert verify(path, tmp_path / "chip").ok
+
+
 @pytest.mark.parametrize("scale", [0.25, 0.07])
 def test_a_changed_threshold_is_found(scale: float, tmp_path: Path) -> None:
     """The proof fails where the tables are others."""
