@@ -299,8 +299,9 @@ def sinabs_conv(place: Path, seed: int, single: bool) -> None:
     def fire() -> Any:
         return sl.IAFSqueeze(batch_size=SAMPLES, spike_fn=spike, spike_threshold=torch.tensor(1.0))
 
+    first, last = fire(), fire()
     net = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3), fire(), sl.SumPool2d(2), torch.nn.Flatten(), torch.nn.Linear(36, 6), fire()
+        torch.nn.Conv2d(1, 4, 3), first, sl.SumPool2d(2), torch.nn.Flatten(), torch.nn.Linear(36, 6), last
     )
     x = samples(seed, 1, 8, 8)
     net(x)
@@ -310,7 +311,7 @@ def sinabs_conv(place: Path, seed: int, single: bool) -> None:
             node.input_shape = (8, 8)
         elif type(node).__name__ == "Flatten":
             node.input_type = {"input": np.array([4, 3, 3])}
-    for module in (net[1], net[5]):
+    for module in (first, last):
         module.reset_states()
     written(place, graph, x, net)
 
