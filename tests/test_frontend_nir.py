@@ -148,6 +148,14 @@ def test_metadata_speak_and_the_user_has_the_last_word(tmp_path: Path) -> None:
     assert read_nir(chain(tmp_path, integrate_and_fire(2))).settings.startswith('nir{dt=0.0001, reset="zero"')
 
 
+def test_a_file_cannot_ask_for_a_run_without_end(tmp_path: Path) -> None:
+    path = chain(tmp_path, integrate_and_fire(2), steps=10**9)
+    with pytest.raises(UsageError, match="its file asks for 1000000000, at most 65535 expected"):
+        convert(path)
+    assert convert(path, steps=4).network.schedule.steps == 4
+    assert inspect(path).ok
+
+
 def test_neurons_are_of_one_kind_throughout(tmp_path: Path) -> None:
     first, last = ends(3, 2)
     layers = nir.Linear(W), integrate_and_fire(2), nir.Linear(np.eye(2)), lif(2, 0.5)

@@ -112,6 +112,12 @@ def test_what_no_grid_holds_is_called_rounded(tmp_path: Path) -> None:
     assert "its weights are not the model's own" in found.reason
 
 
+def test_settle_steps_are_not_proven(tmp_path: Path) -> None:
+    found = convert(trained(tmp_path, 0.25, 1.0), steps=16, settle=2).certificate["n4"]
+    assert (found.exactness, found.proven) == ("bounded", 0)
+    assert "2 settle steps" in found.reason
+
+
 def test_real_weights_can_be_rounded_first(tmp_path: Path) -> None:
     """Eight bits a weight, as for any model: from then on whole numbers, whose proof is of the rounded network."""
     from onnx2snn import Calibration

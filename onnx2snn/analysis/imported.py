@@ -100,6 +100,8 @@ class _Judge:
             return "the model has no neuron of this name and kind"
         if not isinstance(op, IF):
             return "its leak is in whole numbers, the model's is not"
+        if self.ticks > self.steps:
+            return f"what it does in {self.ticks - self.steps} settle steps is not compared"
         if link.pair:
             return "branches with unequal scales were rounded onto one grid"
         if self.mixed:

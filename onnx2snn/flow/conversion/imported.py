@@ -10,7 +10,7 @@ from onnx2snn.artifact import Network, Schedule, Source
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.flow.conversion.calibrate import Calibration
-from onnx2snn.flow.conversion.options import Options
+from onnx2snn.flow.conversion.options import MOST_STEPS, Options
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Conv, Dense, Neuron
 from onnx2snn.passes import (
@@ -57,6 +57,8 @@ class Imported:
             raise UsageError("settle: a number of steps expected for a trained spiking network, found 'auto'")
         if not (self.options.steps or self.steps):
             raise UsageError("steps: a number expected, as the file does not say how long a run is; give --steps T")
+        if self.steps > MOST_STEPS and not self.options.steps:
+            raise UsageError(f"steps: its file asks for {self.steps}, at most {MOST_STEPS} expected; give --steps T")
 
     @property
     def code(self) -> str:

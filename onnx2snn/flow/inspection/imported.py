@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.flow.conversion.options import MOST_STEPS
 from onnx2snn.flow.inspection.report import Inspection, NodeReport, summary
 from onnx2snn.flow.reading import read_model
 from onnx2snn.frontends.reading import Reading, Record
@@ -25,7 +26,7 @@ def inspect_imported(path: Path) -> Inspection:
         if len(error.path) < 2 and not str(error.message).startswith("unsupported"):
             raise
         return Inspection("not convertible as it is", (), problems=(str(error),))
-    steps = reading.steps or STEPS
+    steps = min(reading.steps or STEPS, MOST_STEPS)
     try:
         reference = run_passes(reading.graph, (*IMPORTED, InjectSteps(steps)))
         graph = reference
