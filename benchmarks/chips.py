@@ -3,7 +3,9 @@
     onnx2snn train --recipe benchmarks/recipes/fast_snn_small.toml --arch lenet --scheme lsq --data mnist --epochs 3 \
         --limit-train 30000 --seed 1 -o runs/mnist-lenet
     onnx2snn train --recipe benchmarks/recipes/fast_snn_small.toml --arch chipnet --scheme lsq --data mnist \
-        --epochs 12 --schedule 32,4,2 --seed 1 -o runs/mnist-chipnet
+        --schedule 32 --epochs 12 --seed 1 -o runs/mnist-chipnet
+    onnx2snn train --recipe benchmarks/recipes/fast_snn_small.toml --arch chipnet --scheme lsq --data mnist \
+        --schedule 4,2 --init runs/mnist-chipnet/32-bit --epochs 2 --seed 1 -o runs/mnist-chipnet-low
     python benchmarks/chips.py runs/mnist-lenet [--bits 4 2] [--images 10000] [--codes ladder if] [--minutes 15]
 
 For each precision, chip and code: does it fit, on how many cores, what binds; on the first test images the emulator's

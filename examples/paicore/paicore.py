@@ -80,7 +80,7 @@ def weights_fit_int8(layer: Layer, steps: int) -> Limit | None:
 
 def membranes_fit_30_bits(layer: Layer, steps: int) -> Limit | None:
     """Membranes and thresholds."""
-    if layer.synapse is None or isinstance(layer, Output):
+    if layer.synapse is None or not isinstance(layer, Population):
         return None
     found = ends(*layer.membrane(steps), layer.theta)
     return Limit(layer.label, "membranes", *found, -MEMBRANE, MEMBRANE, "coarser activations lower it")
@@ -204,7 +204,7 @@ def write(chain: Chain, steps: int, folder: Path) -> None:
 
 def _record(layer: Layer, tick: int, steps: int) -> PaicoreLayer:
     synapse = layer.synapse
-    on_chip = synapse is not None and isinstance(layer, Population)
+    starts = start_axons(layer.start(steps)) if synapse is not None and isinstance(layer, Population) else ()
     return PaicoreLayer(
         name=layer.name,
         shape=layer.shape,
@@ -213,7 +213,7 @@ def _record(layer: Layer, tick: int, steps: int) -> PaicoreLayer:
         shift=layer.shift,
         synapse=None if synapse is None else synapse.name,
         geometry=None if synapse is None else synapse.geometry,
-        starts=len(start_axons(layer.start(steps))) if on_chip else 0,
+        starts=len(starts),
     )
 
 
