@@ -275,3 +275,18 @@ def loaded(statement: str) -> set[str]:
     program = f"{statement}\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("code", ["if", "ladder"])
+@pytest.mark.parametrize("backend", ["loihi", "tianjic"])
+def test_schemas_of_tables_name_every_field(backend: str, code: str, tmp_path: Path) -> None:
+    found = onnx2snn("backends", "--schema", backend).json
+    assert set(found) == {"tables.json (if)", "tables.json (ladder)", "cores.json"}
+    assert onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--backend", backend, "--code", code).code == 0
+    for name, file in ((f"tables.json ({code})", "tables.json"), ("cores.json", "cores.json")):
+        written = json.loads((tmp_path / "net" / file).read_text())
+        assert set(written) == set(found[name]["schema"]["properties"])
+        assert "description" in found[name]["schema"]
+    assert "NAME/weight" in found[f"tables.json ({code})"]["arrays"]
+    assert onnx2snn("backends", "--schema", "numpy").json == {}
+    one_line(onnx2snn("backends", "--schema", "nothing"), "no backend 'nothing'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "paicore"
 def paicore() -> Iterator[Any]:
     """The example's module."""
     sys.path.insert(0, str(EXAMPLE))
-    import paicore
-
-    yield paicore
+    yield import_module("paicore")
     sys.path.remove(str(EXAMPLE))
     sys.modules.pop("paicore")
 

@@ -39,6 +39,7 @@ from onnx2snn.backends.chains import (
     OnChip,
     Output,
     Population,
+    Record,
     Stage,
     Synapse,
     TablesBase,
@@ -332,6 +333,8 @@ def something_for_the_cores(network: Network) -> Iterable[str]:
 @final
 class PaicoreIf(OnChip):
     """Integrate-and-fire with soft reset."""
+
+    tables: ClassVar[type[Record]] = PaicoreTables
 
     def neurons(self, steps: int) -> Recipe:
         return (MapNeurons(code="if", steps=steps), FitPaicore(steps=steps))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
+from pydantic import BaseModel
+
 from onnx2snn.artifact import Manifest, Network
 from onnx2snn.errors import BackendError, UnknownNameError
 from onnx2snn.ir import Array
@@ -61,9 +63,8 @@ class Backend(ABC):
     summary: ClassVar[str]
     #: What it can run; the first is its default, unless it chooses.
     codes: ClassVar[tuple[str, ...]] = ("st-bif", "store-and-forward", "ladder", "signed-if", "if", "lif")
-    chooses: ClassVar[
-        tuple[str, ...]
-    ] = ()  #: codes of which it takes the one of the lowest `price`, the first of equals
+    #: Codes of which it takes the one of the lowest `price`, the first of equals.
+    chooses: ClassVar[tuple[str, ...]] = ()
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
     calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run
@@ -117,6 +118,10 @@ class Backend(ABC):
     def footprint(self, folder: Path) -> Footprint | None:
         """What an artifact of its own takes of a chip; none by default."""
         return None
+
+    def formats(self) -> dict[str, type[BaseModel]]:
+        """The JSON files that it writes beside the network, by name and, in brackets, code; none by default."""
+        return {}
 
     def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
         """A simulator or emulator that reads the artifact; raises `BackendError` where there is none."""

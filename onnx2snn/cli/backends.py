@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from inspect import getdoc
+from sys import modules
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
 
 from onnx2snn.cli.output import Json, print_json, print_table
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 NAME = "backends"
 
 
-def command(as_json: Json = False) -> None:
+def command(
+    schema: Annotated[
+        Optional[str],  # noqa: UP045  typer reads the annotation
+        typer.Option(metavar="NAME", help="Print the JSON schemas of the files that this backend writes."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the backends, built in and from other packages."""
-    from onnx2snn.plugins import plugins
+    from onnx2snn.plugins import load_backend, plugins
 
+    if schema is not None:
+        print_json({file: _schema(form) for file, form in load_backend(schema).formats().items()})
+        return
     found = [_described(plugin.name, plugin.package, plugin.version) for plugin in plugins()]
     if as_json:
         print_json({"backends": found})
         return
     columns = ("name", "package", "version", "codes", "arithmetic", "summary")
     print_table("backends", columns, [tuple(_text(entry[column]) for column in columns) for entry in found])
+
+
+def _schema(form: type[BaseModel]) -> dict[str, Any]:
+    """A JSON schema; `arrays` says what stands in the file of arrays beside it."""
+    return {"arrays": getdoc(modules[form.__module__]), "schema": form.model_json_schema()}
 
 
 def _text(value: str | list[str]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pydantic import BaseModel
+
 from onnx2snn.artifact import Manifest, Network
 from onnx2snn.backends.base import Backend, DesignRule, Footprint, Price, Simulator
 from onnx2snn.backends.chains.footprint import footprint_of, in_words
@@ -80,6 +82,10 @@ class ChainBackend(Backend):
 
     def footprint(self, folder: Path) -> Footprint:
         return footprint_of(read_cores(folder))
+
+    def formats(self) -> dict[str, type[BaseModel]]:
+        tables = {f"tables.json ({code})": self.on_chip(code).tables for code in self.codes}
+        return {**tables, "cores.json": Cores}
 
     def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
         return self.on_chip(manifest.code).emulator(folder)

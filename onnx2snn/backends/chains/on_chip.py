@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import Simulator
 from onnx2snn.backends.chains.partition import Block
+from onnx2snn.backends.chains.tables import Record
 from onnx2snn.passes.base import Recipe
 
 
 class OnChip(ABC):
     """One code on one chip; networks keep all design rules where nothing else is said."""
+
+    tables: ClassVar[type[Record]]  #: the schema of `tables.json`
 
     @abstractmethod
     def neurons(self, steps: int) -> Recipe:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.chains import (
     OnChip,
+    Record,
     audit,
     audit_ladder,
     chain_if_sound,
@@ -24,7 +25,9 @@ from onnx2snn.backends.loihi.decode import decode
 from onnx2snn.backends.loihi.emulator import LoihiEmulator
 from onnx2snn.backends.loihi.fit import FitLoihi
 from onnx2snn.backends.loihi.ladder import LADDER_LIMITS, LoihiLadderEmulator, decode_ladder, write_ladder
+from onnx2snn.backends.loihi.ladder.schema import LoihiLadderTables
 from onnx2snn.backends.loihi.rules import LIMITS
+from onnx2snn.backends.loihi.schema import LoihiTables
 from onnx2snn.backends.loihi.tables import write
 from onnx2snn.passes import MakeInteger, MapNeurons
 from onnx2snn.passes.base import Recipe
@@ -35,6 +38,7 @@ from onnx2snn.passes.base import Recipe
 class LoihiIf(OnChip):
     """Integrate-and-fire with soft reset; the host writes the first layer's biases."""
 
+    tables: ClassVar[type[Record]] = LoihiTables
     chip: Chip
 
     def neurons(self, steps: int) -> Recipe:
@@ -59,6 +63,7 @@ class LoihiIf(OnChip):
 class LoihiLadder(OnChip):
     """Units without memory, breakpoints in their biases; the host sends the spikes of the first layer's units."""
 
+    tables: ClassVar[type[Record]] = LoihiLadderTables
     chip: Chip
 
     def neurons(self, steps: int) -> Recipe:

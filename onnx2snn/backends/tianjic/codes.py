@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.chains import (
     OnChip,
+    Record,
     audit,
     audit_ladder,
     chain_if_sound,
@@ -22,7 +23,9 @@ from onnx2snn.backends.tianjic.decode import decode
 from onnx2snn.backends.tianjic.emulator import TianjicEmulator
 from onnx2snn.backends.tianjic.fit import FitTianjic
 from onnx2snn.backends.tianjic.ladder import LADDER_LIMITS, TianjicLadderEmulator, decode_ladder, write_ladder
+from onnx2snn.backends.tianjic.ladder.schema import TianjicLadderTables
 from onnx2snn.backends.tianjic.rules import LIMITS
+from onnx2snn.backends.tianjic.schema import TianjicTables
 from onnx2snn.backends.tianjic.tables import write
 from onnx2snn.passes import MakeInteger, MapNeurons
 from onnx2snn.passes.base import Recipe
@@ -31,6 +34,8 @@ from onnx2snn.passes.base import Recipe
 @final
 class TianjicIf(OnChip):
     """Integrate-and-fire with soft reset; the host writes what the first layer's somas read."""
+
+    tables: ClassVar[type[Record]] = TianjicTables
 
     def neurons(self, steps: int) -> Recipe:
         return (MapNeurons(code="if", steps=steps), FitTianjic(steps=steps))
@@ -52,6 +57,8 @@ class TianjicIf(OnChip):
 @final
 class TianjicLadder(OnChip):
     """Somas without memory, a call of P08 for each unit; counts are gathered and sent as int8."""
+
+    tables: ClassVar[type[Record]] = TianjicLadderTables
 
     def neurons(self, steps: int) -> Recipe:
         return (MapNeurons(code="ladder", steps=steps), MakeInteger(steps=steps))

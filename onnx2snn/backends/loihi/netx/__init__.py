@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, final
 
+from pydantic import BaseModel
+
 from onnx2snn.artifact import Manifest, Network
 from onnx2snn.backends.base import Backend, DesignRule
 from onnx2snn.backends.chains import STRUCTURE, chain_if_sound, chain_of, in_every_layer
 from onnx2snn.backends.loihi.netx.emulator import NetxEmulator
 from onnx2snn.backends.loihi.netx.file import datasets_of, read_file, write_file
 from onnx2snn.backends.loihi.netx.fit import LIMITS, FitNetx
-from onnx2snn.backends.loihi.netx.tables import differences, write
+from onnx2snn.backends.loihi.netx.tables import NetxTables, differences, write
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.passes import STAIRCASES, FoldMoves, FoldSumpool, MapNeurons
 from onnx2snn.passes.base import Recipe
@@ -102,6 +104,9 @@ class NetxBackend(Backend):
             return differences(chain, steps, folder, partial(read_file, folder))
         except Onnx2SnnError as error:
             return [str(error)]
+
+    def formats(self) -> dict[str, type[BaseModel]]:
+        return {"tables.json": NetxTables}
 
     def simulator(self, folder: Path, manifest: Manifest) -> NetxEmulator:
         return NetxEmulator(folder)
