@@ -457,7 +457,19 @@ def test_more_inputs_than_axons_are_refused_with_what_would_fit(tmp_path: Path) 
 # -- the choice ------------------------------------------------------------------------------------------------------
 
 
-def test_the_code_on_fewer_chips_is_chosen_and_the_other_told(tmp_path: Path) -> None:
+def test_the_exact_code_is_chosen_though_it_takes_more_chips(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 2], seed=1)
+    y = step(m, m.gemm(m.quantise("x", 1 / 15, 0, 15), 2, 250), 0.4)
+    y = step(m, m.gemm(y, 250, 250), 0.4)
+    model = m.save(m.gemm(y, 250, 2), tmp_path / "wide.onnx")
+    prices = {code: LOIHI.price(lowered(LOIHI, model, code)) for code in ("ladder", "if")}
+    assert prices["ladder"].amount > prices["if"].amount
+    network = lowered(LOIHI, model, None)
+    assert network.code == "ladder"
+    assert f"if (not proven exact) would take {prices['if'].words}" in network.choice
+
+
+def test_the_exact_code_is_chosen_and_the_other_told(tmp_path: Path) -> None:
     model = chain_model("dense", tmp_path)
     network = lowered(LOIHI, model, None)
     assert network.code == "ladder"

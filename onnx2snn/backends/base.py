@@ -63,7 +63,7 @@ class Backend(ABC):
     summary: ClassVar[str]
     #: What it can run; the first is its default, unless it chooses.
     codes: ClassVar[tuple[str, ...]] = ("st-bif", "store-and-forward", "ladder", "signed-if", "if", "lif")
-    #: Codes of which it takes the one of the lowest `price`, the first of equals.
+    #: Codes of which it takes the most exact one, of equals that of the lowest `price`.
     chooses: ClassVar[tuple[str, ...]] = ()
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"

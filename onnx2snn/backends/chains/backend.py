@@ -32,7 +32,7 @@ class ChainBackend(Backend):
     """Chains of populations in whole numbers, no pooling on the chip.
 
     A subclass says how each code lies on its chip (`on_chip`) and what its cores hold (`profile`). Where no code is
-    asked for, the one on the fewest chips is taken, `ladder` of equals: it is exact and takes a sample in every tick.
+    asked for, `ladder` is taken where it fits: it is exact and takes a sample in every tick.
     """
 
     codes: ClassVar[tuple[str, ...]] = ("ladder", "if")

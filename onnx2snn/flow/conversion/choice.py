@@ -21,7 +21,7 @@ class Choice:
 
 
 def choose(backend: Backend, options: Options, lower: Callable[[str], Network]) -> Choice:
-    """The code of the lowest price among those that `backend` chooses from, the first of equals.
+    """The code that leaves fewest ops inexact of those that `backend` chooses from, of equals the one of lowest price.
 
     lower: makes the network of a code and checks its design rules.  Raises the error of the last code where none fits,
     with what the others said if it was something else.
@@ -39,12 +39,16 @@ def choose(backend: Backend, options: Options, lower: Callable[[str], Network]) 
             refused[code] = error
     if not found:
         raise _none(refused)
-    code = min(found, key=lambda c: found[c][1].amount)
+    code = min(found, key=lambda c: (_inexact(found[c][0]), found[c][1].amount))
     others = [f"{_called(c, *found[c])} would take {found[c][1].words}" for c in found if c != code]
     prefix = f"backend {backend.name} cannot take this network: "
     others += [f"{other} does not fit: {str(reason).removeprefix(prefix)}" for other, reason in refused.items()]
     why = "; ".join([f"code {_called(code, *found[code])} takes {found[code][1].words}", *others])
     return Choice(code, found[code][0], why)
+
+
+def _inexact(network: Network) -> int:
+    return sum(verdict.exactness != "exact" for verdict in network.certificate.verdicts)
 
 
 def _called(code: str, network: Network, _: Price) -> str:
