@@ -2,13 +2,22 @@
 
 In the project's environment:
 
-    python benchmarks/checks/loihi_expected.py FOLDER
-    python benchmarks/checks/loihi_expected.py FOLDER --model model.onnx --data MNIST_FOLDER --name mnist-4-bit
+    python benchmarks/checks/loihi_expected.py FOLDER [--code ladder]
+    python benchmarks/checks/loihi_expected.py FOLDER --artifact mnist-4-bit --data MNIST_FOLDER
 
 The first writes the demo network, the chains of the tests, random networks, and tables that are random throughout:
-weights over their whole range, every exponent, thresholds that take two reset synapses, membranes that saturate. The
-second writes a model of one's own with the first test images of MNIST. `loihi_lava.py` and `loihi_nengo.py` then run
-the same tables elsewhere.
+weights over their whole range, every exponent, thresholds that take two reset synapses, membranes that saturate; in
+code `ladder` these are in FOLDER/floor, because their membranes need the floor that Lava's have not. The second takes
+an artifact and the first test images of MNIST. `loihi_lava.py` and `loihi_nengo.py` then run the same tables elsewhere.
+
+The artifacts of benchmarks/results/loihi_checks.json, with the runs that benchmarks/chips.py trains:
+
+    onnx2snn convert runs/mnist-lenet/4-bit/model.onnx --backend loihi --code if -o mnist-4-bit
+    onnx2snn export runs/mnist-chipnet/32-bit -o chipnet.onnx
+    onnx2snn convert chipnet.onnx --backend loihi --code ladder --calibrate train.npz --levels 15 --weight-bits 4 \\
+        --quantise-input 255 -o ladder-mnist-chipnet-15
+
+The last one's train.npz is the first 500 training images.
 """
 
 from __future__ import annotations
@@ -27,13 +36,15 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from onnx2snn.backends.chains.emulator import Stage, pipeline
-from onnx2snn.backends.loihi import LoihiEmulator, chip
+from onnx2snn.backends.chains.ladder.host import Comparators
+from onnx2snn.backends.loihi import LoihiEmulator, LoihiLadderEmulator, chip
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.flow.conversion.convert import convert
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 Array = np.ndarray[Any, np.dtype[Any]]
 SAMPLES, IMAGES, RANDOM, WILD = 8, 20, 20, 20
+MOST_SEEDS = 100
 LEAST_RATE = 0.02  # of a population of a random network: silent ones prove nothing
 
 
@@ -64,14 +75,34 @@ def record(place: Path, share: Array, rest: Array) -> float:
     return min(rates)
 
 
-def made(model: Path, place: Path, x: Array | None = None) -> float:
+def record_ladder(place: Path, arriving: Array) -> float:
+    """The same in code `ladder`, for units that pass on the host, a sample a tick."""
+    emulator = LoihiLadderEmulator(place)
+    counts, rates = [arriving], list[float]()
+    for stage in emulator.layers:
+        counts.append(stage.fire(counts[-1]))
+        rates.append(float(counts[-1].mean() / len(stage.breakpoints)))
+    arrays: dict[str, Any] = {f"counts{i}": layer for i, layer in enumerate(counts[1:])}
+    np.savez_compressed(place / "expected.npz", arriving=arriving, sums=emulator.readout.sums(counts[-1]), **arrays)
+    print(f"{place.name}: {len(arriving)} samples, rates {' '.join(f'{rate:.2f}' for rate in rates)}", flush=True)
+    return min(rates, default=0.0)
+
+
+def made(model: Path, place: Path, code: str, x: Array | None = None) -> float:
     """The tables of a model, and what samples do in them; returns the least rate of a population."""
-    network = convert(model, code="if")
-    network.save(place, backend="loihi")
-    emulator = LoihiEmulator(place)
+    convert(model, code=code).save(place, backend="loihi")
+    return emulated(place, x)
+
+
+def emulated(place: Path, x: Array | None = None) -> float:
+    """What samples do in tables; returns the least rate of a population."""
+    ladder = json.loads((place / "tables.json").read_text())["format"] == "onnx2snn loihi ladder tables"
+    host = LoihiLadderEmulator(place).host if ladder else LoihiEmulator(place).drive
     if x is None:
-        x = np.random.default_rng(0).random((SAMPLES, *emulator.drive.input_shape)).astype(np.float32)
-    return record(place, *emulator.drive.split(x, emulator.steps))
+        x = np.random.default_rng(0).random((SAMPLES, *host.input_shape)).astype(np.float32)
+    if isinstance(host, Comparators):
+        return record_ladder(place, host.passing(x))
+    return record(place, *host.split(x, LoihiEmulator(place).steps))
 
 
 # -- random networks -------------------------------------------------------------------------------------------------
@@ -103,6 +134,16 @@ def random_model(path: Path, seed: int) -> Path:
     if m.rng.random() < 0.7:
         x, width = activation(m.gemm(x, width, 12)), 12
     return m.save(m.gemm(x, width, 5), path)
+
+
+def wide_readout(path: Path) -> Path:
+    """Dense layers, the last with weights of 8 bits: with 15 units a source its sums exceed 16 bits."""
+    m = import_module("models").ModelBuilder(["N", 20], 7)
+    x = m.quantise("x", 1 / 15, 0, 15)
+    for inside in (20, 60):
+        x = m.quantise(m.node("Relu", m.gemm(x, inside, 60)), 0.3)
+    bias = m.constant(m.rng.normal(0, 0.2, 5))
+    return m.save(m.node("Gemm", x, m.weights((5, 60), bits=8), bias, transB=1), path)
 
 
 def wild(place: Path, like: Path, seed: int) -> None:
@@ -140,28 +181,60 @@ def wild(place: Path, like: Path, seed: int) -> None:
     record(place, drive, rng.integers(0, tables["steps"], drive.shape))
 
 
-def random_networks(folder: Path) -> None:
+def wild_ladder(place: Path, like: Path, seed: int) -> None:
+    """The same for code `ladder`: biases anywhere, so that what the tick before left decides some comparisons."""
+    rng = np.random.default_rng(seed)
+    tables, arrays = json.loads((like / "tables.json").read_text()), load_file(like / "tables.safetensors")
+    for layer in [*tables["populations"], tables["readout"]]:
+        name, weight = layer["name"], arrays[f"{layer['name']}/weight"]
+        layer["synapse"]["weight_exponent"] = exponent = int(rng.integers(0, 8))
+        most = min(128, (chip.MOST_SUM >> exponent) // (2 * layer["arriving"] * max(weight[0].size, 1)))
+        weight[:] = 2 * rng.integers(-most, max(most, 1), weight.shape)
+        if "units" in layer:
+            layer["bias_exponent"] = int(rng.integers(6, 8))
+            layer["threshold"] = int(rng.integers(0, 4096))
+            bias = arrays[f"{name}/bias"]
+            arrays[f"{name}/bias"] = rng.integers(-chip.MOST_BIAS, chip.MOST_BIAS, bias.shape).astype(np.int16)
+    place.mkdir(parents=True)
+    (place / "tables.json").write_text(json.dumps(tables))
+    (place / "cores.json").write_bytes((like / "cores.json").read_bytes())
+    save_file(arrays, place / "tables.safetensors")
+    with np.load(like / "expected.npz") as data:
+        record_ladder(place, rng.permuted(np.repeat(data["arriving"], 3, axis=0), axis=1))
+
+
+def random_networks(folder: Path, code: str) -> None:
     """The demo network, chains of the tests, `RANDOM` random networks, `WILD` random tables."""
     folder.mkdir(parents=True, exist_ok=True)
-    demo = Path(str(files("onnx2snn"))) / "demo"
+    demo, found = Path(str(files("onnx2snn"))) / "demo", list[Path]()
     with np.load(demo / "digits.npz") as data:
-        made(demo / "digits.onnx", folder / "demo-digits", data["x"][:IMAGES])
+        attempt(demo / "digits.onnx", folder / f"{code}-demo-digits", code, data["x"][:IMAGES])
     chains = import_module("chain_models")
     for name in chains.CHAINS:
-        made(chains.chain_model(name, folder), folder / f"chain-{name}")
-    seed, found = 0, list[Path]()
-    while len(found) < RANDOM:
-        place = folder / f"random-{seed:02}"
-        try:
-            if made(random_model(folder / "model.onnx", seed), place) > LEAST_RATE:
-                found.append(place)
-            else:
-                shutil.rmtree(place)
-        except Onnx2SnnError as error:
-            print(f"{place.name}: {error}")
-        seed += 1
+        attempt(chains.chain_model(name, folder), folder / f"{code}-chain-{name}", code)
+    attempt(wide_readout(folder / "model.onnx"), folder / f"{code}-wide-readout", code)
+    for seed in range(MOST_SEEDS):
+        place = folder / f"{code}-random-{seed:02}"
+        if attempt(random_model(folder / "model.onnx", seed), place, code) > LEAST_RATE:
+            found.append(place)
+        elif place.is_dir():
+            shutil.rmtree(place)
+        if len(found) == RANDOM:
+            break
     for number in range(WILD):
-        wild(folder / f"wild-{number:02}", found[number % len(found)], number)
+        if code == "ladder":
+            wild_ladder(folder / "floor" / f"{code}-wild-{number:02}", found[number % len(found)], number)
+        else:
+            wild(folder / f"{code}-wild-{number:02}", found[number % len(found)], number)
+
+
+def attempt(model: Path, place: Path, code: str, x: Array | None = None) -> float:
+    """The same as `made`, 0 for a network that the chip has no room for."""
+    try:
+        return made(model, place, code, x)
+    except Onnx2SnnError as error:
+        print(f"{place.name}: {error}")
+        return 0.0
 
 
 # -- a model of one's own --------------------------------------------------------------------------------------------
@@ -177,15 +250,16 @@ def images(data: Path, count: int) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--code", choices=("if", "ladder"), default="if")
+    parser.add_argument("--artifact", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--name", default="model")
     options = parser.parse_args()
-    if options.model is None:
-        random_networks(options.folder)
+    if options.artifact is None:
+        random_networks(options.folder, options.code)
     else:
-        made(options.model, options.folder / options.name, images(options.data, options.images))
+        place = shutil.copytree(options.artifact, options.folder / options.artifact.name)
+        emulated(place, images(options.data, options.images))
 
 
 if __name__ == "__main__":

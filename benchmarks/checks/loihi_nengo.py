@@ -27,12 +27,13 @@ from typing import Any
 import nengo  # type: ignore[import-not-found]
 import nengo_loihi  # type: ignore[import-not-found]
 import numpy as np
-from loihi_tables import Array, Expected, Layer, Row, Tables, expected, report
+from loihi_tables import Array, Expected, ExpectedLadder, Layer, Row, Tables, expected, report
 from nengo_loihi.block import Axon, LoihiBlock, Synapse  # type: ignore[import-not-found]
 from nengo_loihi.builder import Model  # type: ignore[import-not-found]
 from nengo_loihi.builder.discretize import array_to_int, discretize_weights  # type: ignore[import-not-found]
 from nengo_loihi.builder.validate import validate_block  # type: ignore[import-not-found]
 from nengo_loihi.emulator.interface import EmulatorInterface  # type: ignore[import-not-found]
+from nengo_loihi.inputs import SpikeInput  # type: ignore[import-not-found]
 from scipy.sparse import coo_matrix, csr_matrix
 
 OUT_OF_REACH = (1 << 31) - 1
@@ -43,26 +44,26 @@ MIXED, INHIBITORY = 1, 3
 
 @dataclass(frozen=True)
 class Core:
-    """A block, and which neurons of its layer lie on it, in the order of its compartments."""
+    """A block, and which of its layer's integrating compartments lie on it, in order."""
 
     layer: Layer
-    neurons: Array
+    own: Array
     block: Any
 
     @property
     def each(self) -> int:
-        """Compartments of a neuron: dendrite and soma, or one."""
+        """Compartments of the block for each of them: dendrite and soma, or one."""
         return 2 if self.layer.resets else 1
 
     @property
     def somas(self) -> Array:
         """The compartments that spike."""
-        return np.arange(len(self.neurons)) * self.each + self.each - 1
+        return np.arange(len(self.own)) * self.each + self.each - 1
 
     @property
     def dendrites(self) -> Array:
         """The compartments that integrate."""
-        return np.arange(len(self.neurons)) * self.each
+        return np.arange(len(self.own)) * self.each
 
 
 # -- building --------------------------------------------------------------------------------------------------------
@@ -70,13 +71,13 @@ class Core:
 
 def cores_of(layer: Layer, placed: dict[str, Any]) -> list[Core]:
     """A layer's blocks without synapses, as `cores.json` cuts it: boxes in row-major order, channels last."""
-    numbers = np.arange(layer.size).reshape(placed["shape"])
+    numbers = np.arange(layer.size).reshape(*placed["shape"], layer.units)
     cores = list[Core]()
     for index in np.ndindex(*(-(-n // b) for n, b in zip(placed["shape"], placed["box"], strict=True))):
         box = numbers[tuple(slice(i * b, (i + 1) * b) for i, b in zip(index, placed["box"], strict=True))]
-        neurons = np.moveaxis(box, 0, -1).reshape(-1)
-        block = LoihiBlock(len(neurons) * (2 if layer.resets else 1), label=f"{layer.name} {len(cores)}")
-        core = Core(layer, neurons, block)
+        own = np.moveaxis(box, 0, -2).reshape(-1)
+        block = LoihiBlock(len(own) * (2 if layer.resets else 1), label=f"{layer.name} {len(cores)}")
+        core = Core(layer, own, block)
         _configure(core)
         cores.append(core)
     if len(cores) != placed["cores"]:
@@ -95,11 +96,11 @@ def _configure(core: Core) -> None:
     array_to_int(compartment.vth, threshold.astype(np.float64))
     compartment.scale_u = compartment.scale_v = False
     compartment.refract_delay[:] = 1
-    compartment.vmin, compartment.vmax = 1 - (1 << 23), (1 << 23) - 1
+    compartment.vmin, compartment.vmax = 1 - (1 << layer.floor_bits), (1 << 23) - 1
 
 
 def _synapse(core: Core, mantissas: Any, exponent: int, fanout: int) -> Any:
-    """Discretised by nengo-loihi: mantissas (axons, neurons of the core) to the dendrites."""
+    """Discretised by nengo-loihi: mantissas (axons, integrating compartments of the core)."""
     coo = mantissas.tocoo()
     spread = (coo.data.astype(np.float32), (coo.row, core.dendrites[coo.col]))
     synapse = Synapse(mantissas.shape[0])
@@ -113,40 +114,53 @@ def _synapse(core: Core, mantissas: Any, exponent: int, fanout: int) -> Any:
     return synapse
 
 
-def _wire(sources: list[Core], target: Core) -> None:
-    """The synapse of a core and the axons that reach it: one input axon for every source neuron with a target here."""
-    layer = target.layer
-    by_source: Any = csr_matrix(layer.weights[target.neurons].T)
+def _wire(sources: Any, target: Core) -> None:
+    """The synapse of a core and the axons that reach it: one input axon for every source with a target here.
+
+    sources: cores, or the `SpikeInput` of the host.
+    """
+    by_source: Any = csr_matrix(target.layer.weights[target.own].T)
     used = np.flatnonzero(np.diff(by_source.indptr))
-    synapse = _synapse(target, by_source[used], layer.weight_exponent, MIXED)
+    synapse = _synapse(target, by_source[used], target.layer.weight_exponent, MIXED)
     axon_of = np.full(by_source.shape[0], -1)
     axon_of[used] = np.arange(len(used))
+    if isinstance(sources, SpikeInput):
+        sources.add_axon(_axon(synapse, axon_of))
+        return
     for source in sources:
-        reached = axon_of[source.neurons]
+        reached = np.full(source.block.n_neurons, -1)
+        reached[source.somas] = axon_of[source.own]
         if (reached >= 0).any():
-            _axon(source, synapse, reached)
+            source.block.add_axon(_axon(synapse, reached))
 
 
-def _axon(source: Core, synapse: Any, reached: Array) -> None:
-    axon, target = Axon(int((reached >= 0).sum())), np.full(source.block.n_neurons, -1)
-    target[source.somas] = reached
+def _axon(synapse: Any, reached: Array) -> Any:
+    """Axons from compartments to those of a synapse, -1 for none."""
+    axon = Axon(int((reached >= 0).sum()))
     axon.target = synapse
-    axon.set_compartment_axon_map(target)
-    source.block.add_axon(axon)
+    axon.set_compartment_axon_map(reached)
+    return axon
 
 
-def build(tables: Tables, placed: dict[str, Any]) -> list[list[Core]]:
+def _reset(core: Core) -> None:
+    """Synapses from each soma back to its dendrite."""
+    each = np.arange(len(core.own))
+    for reset in core.layer.resets:
+        synapse = _synapse(core, csr_matrix((-reset.mantissas[core.own], (each, each))), reset.exponent, INHIBITORY)
+        reached = np.full(core.block.n_neurons, -1)
+        reached[core.somas] = each
+        core.block.add_axon(_axon(synapse, reached))
+
+
+def build(tables: Tables, placed: dict[str, Any], host: SpikeInput) -> list[list[Core]]:
     """The cores of every layer, wired."""
     layers = list[list[Core]]()
     for layer, where in zip(tables.layers, placed["layers"], strict=True):
         cores = cores_of(layer, where)
         for core in cores:
             if layer.weights is not None:
-                _wire(layers[-1], core)
-            for reset in layer.resets:
-                own = np.arange(len(core.neurons))
-                back = csr_matrix((-reset.mantissas[core.neurons], (own, own)))
-                _axon(core, _synapse(core, back, reset.exponent, INHIBITORY), own)
+                _wire(layers[-1] if layers else host, core)
+            _reset(core)
         layers.append(cores)
     return layers
 
@@ -165,14 +179,21 @@ class Counts:
     membranes_that_differ: int = 0
 
 
-def run(tables: Tables, layers: list[list[Core]], told: Expected) -> Counts:
-    """Every sample, tick by tick; how many spikes and membranes differ."""
+def emulator_of(layers: list[list[Core]], host: SpikeInput) -> tuple[Any, list[tuple[Core, int]]]:
+    """nengo-loihi's emulator, and every core with the number of its first compartment."""
     model = Model()
-    for core in (core for cores in layers for core in cores):
+    model.add_input(host)
+    cores = [core for cores in layers for core in cores]
+    for core in cores:
         model.add_block(core.block)
     emulator = EmulatorInterface(model, seed=0)
+    return emulator, [(core, emulator.block_info.slices[core.block].start) for core in cores]
+
+
+def run(tables: Tables, layers: list[list[Core]], host: SpikeInput, told: Expected) -> Row:
+    """Code `if`: every sample, tick by tick, each layer set going at its first tick."""
+    emulator, at = emulator_of(layers, host)
     state, counts = emulator.compartment, Counts()
-    at = [(core, emulator.block_info.slices[core.block].start) for cores in layers for core in cores]
     for sample in range(told.samples):
         for array in (state.voltage, state.current, state.bias, state.ref_count, state.spiked):
             array[:] = 0
@@ -180,8 +201,8 @@ def run(tables: Tables, layers: list[list[Core]], told: Expected) -> Counts:
             for core, first in at:
                 if tick == core.layer.first_tick:
                     membrane, bias = told.start(core.layer, sample)
-                    state.voltage[first + core.dendrites] = membrane[core.neurons]
-                    state.bias[first + core.dendrites] = bias[core.neurons] << core.layer.bias_exponent
+                    state.voltage[first + core.dendrites] = membrane[core.own]
+                    state.bias[first + core.dendrites] = bias[core.own] << core.layer.bias_exponent
             emulator.step()
             for core, first in at:
                 _fire(core, first, state)
@@ -189,7 +210,29 @@ def run(tables: Tables, layers: list[list[Core]], told: Expected) -> Counts:
                 if 0 <= step < tables.steps:
                     wanted = told.spikes[number][step, sample], told.membranes[number][step, sample]
                     _compare(core, first, state, counts, *wanted)
-    return counts
+    return asdict(counts)
+
+
+def run_ladder(tables: Tables, layers: list[list[Core]], host: SpikeInput, told: ExpectedLadder) -> Row:
+    """Code `ladder`: a sample a tick, one after the other, through nengo-loihi's emulator as it is."""
+    for sample, spikes in enumerate(told.spikes(tables.host_units)):
+        host.add_spikes(sample + 1, np.flatnonzero(spikes))
+    emulator, at = emulator_of(layers, host)
+    state = emulator.compartment
+    fired = [np.zeros((told.samples, layer.size), np.int64) for layer in tables.layers]
+    currents = np.zeros((told.samples, tables.layers[-1].size), np.int64)
+    for tick in range(told.samples + tables.ticks - 1):
+        for core, first in at:
+            if tick == core.layer.first_tick:
+                state.bias[first + core.dendrites] = core.layer.bias[core.own] << core.layer.bias_exponent
+        emulator.step()
+        for core, first in at:
+            sample, number = tick - core.layer.first_tick, core.layer.first_tick - 1
+            if 0 <= sample < told.samples:
+                fired[number][sample, core.own] = state.spiked[first + core.somas]
+                if core.layer is tables.layers[-1]:
+                    currents[sample, core.own] = state.current[first + core.dendrites]
+    return told.differences(tables, fired[:-1], currents)
 
 
 def _fire(core: Core, first: int, state: Any) -> None:
@@ -202,9 +245,9 @@ def _compare(core: Core, first: int, state: Any, counts: Counts, spikes: Array, 
     found, membrane = state.spiked[first + core.somas], state.voltage[first + core.dendrites]
     counts.spikes += int(found.sum())
     counts.compared += len(found)
-    counts.spikes_that_differ += int((found != spikes[core.neurons]).sum())
+    counts.spikes_that_differ += int((found != spikes[core.own]).sum())
     counts.membranes_compared += len(membrane)
-    counts.membranes_that_differ += int((membrane != membranes[core.neurons]).sum())
+    counts.membranes_that_differ += int((membrane != membranes[core.own]).sum())
 
 
 # -- what a core holds -----------------------------------------------------------------------------------------------
@@ -225,7 +268,7 @@ class Use:
     def add(self, core: Core, ours: dict[str, int]) -> None:
         """Compartments and axons that differ, and words and refusals of a core."""
         theirs = {key: used for key, (used, _) in core.block.utilization().items()}
-        formats = max(len(core.layer.resets) - 1, 0) * len(core.neurons)  # a list there has synapses of one format
+        formats = max(len(core.layer.resets) - 1, 0) * len(core.own)  # a list there has synapses of one format
         wanted = -(-theirs["compartments"] // 4) * 4, theirs["in-axons"] - formats, theirs["out-axons"] - formats
         found = ours["compartments"], ours["input axons"], ours["output axons"]
         self.cores += 1
@@ -267,11 +310,18 @@ def check(place: Path, tables: Tables) -> Row:
     """One network."""
     begun, told = time.monotonic(), expected(place)
     placed = json.loads((place / "cores.json").read_text())
-    layers = build(tables, placed)
-    row = {"layers": len(layers), "steps": tables.steps, "samples": told.samples}
-    lowest = sum(int((layer.weights.data == LOWEST).sum()) for layer in tables.layers if layer.weights is not None)
-    row |= {"mantissas_of_-256": lowest} | asdict(run(tables, layers, told)) | asdict(utilization(layers, placed))
-    return row | {"seconds": round(time.monotonic() - begun, 1)}
+    row: Row = {"code": tables.code, "layers": len(tables.layers), "steps": tables.steps, "samples": told.samples}
+    weights = [layer.weights.data for layer in tables.layers if layer.weights is not None]
+    row["mantissas_of_-256"] = sum(int((mantissas == LOWEST).sum()) for mantissas in weights)
+    if isinstance(told, ExpectedLadder):
+        host = SpikeInput(told.arriving.shape[1] * tables.host_units)
+        layers = build(tables, placed, host)
+        row |= run_ladder(tables, layers, host, told)
+    else:
+        host = SpikeInput(0)
+        layers = build(tables, placed, host)
+        row |= run(tables, layers, host, told)
+    return row | asdict(utilization(layers, placed)) | {"seconds": round(time.monotonic() - begun, 1)}
 
 
 if __name__ == "__main__":
