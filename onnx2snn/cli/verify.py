@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
+from onnx2snn.cli.output import Json, interruptible, percent, print_json, print_table, progress
 from onnx2snn.words import amount
 
 if TYPE_CHECKING:
@@ -31,13 +31,20 @@ def command(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Say where and why counts differ on DATA, and try what would mend it.")
     ] = False,
+    keep: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="NAME", help="Keep what is measured in NAME.partial until all is.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an interrupted run left in NAME.partial.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prove what can be proven of the artifact in DIR, and measure it on DATA. Exit code 1 for a finding."""
     from onnx2snn.flow.verification.verify import verify
 
-    with progress("verifying") as bar:
-        found = verify(model, artifact, data, bar, diagnose)
+    with interruptible(), progress("verifying") as bar:
+        found = verify(model, artifact, data, bar, diagnose, keep, resume)
     if as_json:
         print_json(as_dictionary(found))
     else:

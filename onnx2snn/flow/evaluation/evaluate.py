@@ -55,13 +55,14 @@ def evaluate(
 
 def _done(trial: Trial, stream: SampleStream, task: Task, partial: Partial | None) -> Part:
     """The result of a batch, from disk or anew."""
-    part = None if partial is None else partial.load(task)
+    kept = None if partial is None else partial.load(task)
+    part = None if kept is None else Part.of(kept)
     if part is None:
         y = None if stream.y is None else stream.y[task.start : task.stop]
         part = trial.run(stream.read(task.start, task.stop), y, task.start, task.repeat)
         part = part if task.repeat == 0 else replace(part, outputs=())
         if partial is not None:
-            partial.save(task, part)
+            partial.save(task, part.arrays())
     return part
 
 

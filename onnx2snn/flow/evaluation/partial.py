@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,7 @@ import numpy as np
 
 from onnx2snn.errors import DataError, UsageError
 from onnx2snn.flow.data import write_arrays
-from onnx2snn.flow.evaluation.trial import Part
 from onnx2snn.ir import Array
-from onnx2snn.metrics import Counters
 
 KEY = "evaluation.json"
 
@@ -75,40 +74,24 @@ class Partial:
             raise UsageError(f"{self.folder}: exists and holds no partial results; it is left alone") from None
         return found if isinstance(found, dict) else {}
 
-    def load(self, task: Task) -> Part | None:
+    def load(self, task: Task) -> dict[str, Array] | None:
         """The result of a batch, if it is there and whole."""
         path = self.folder / task.file
         if not path.is_file():
             return None
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return _part({name: archive[name] for name in archive.files})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+                return {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
             return None
 
-    def save(self, task: Task, part: Part) -> None:
+    def save(self, task: Task, arrays: Mapping[str, Array]) -> None:
         """Keeps the result of a batch."""
-        write_arrays(self.folder / task.file, _arrays(part))
+        write_arrays(self.folder / task.file, dict(arrays))
 
     def remove(self) -> None:
         """Removes everything, once the whole result is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _arrays(part: Part) -> dict[str, Array]:
-    outputs = {f"output:{i}": output for i, output in enumerate(part.outputs)}
-    fired = {f"fired:{name}": values for name, values in part.fired.items()}
-    counters = {f"counter:{name}": values for name, values in part.counters.items()}
-    return {"steps": np.asarray(part.steps), **outputs, **fired, **counters}
-
-
-def _part(arrays: dict[str, Array]) -> Part:
-    def named(prefix: str) -> Counters:
-        return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
-
-    outputs = named("output:")
-    kept = tuple(outputs[str(i)] for i in range(len(outputs)))
-    return Part(kept, int(arrays["steps"]), named("fired:"), named("counter:"))
 
 
 def digest(values: object) -> str:

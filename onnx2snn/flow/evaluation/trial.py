@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,24 @@ class Part:
     steps: int
     fired: Counters
     counters: Counters
+
+    def arrays(self) -> dict[str, Array]:
+        """As it is kept on disk."""
+        outputs = {f"output:{i}": output for i, output in enumerate(self.outputs)}
+        fired = {f"fired:{name}": values for name, values in self.fired.items()}
+        counters = {f"counter:{name}": values for name, values in self.counters.items()}
+        return {"steps": np.asarray(self.steps), **outputs, **fired, **counters}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Array]) -> Part:
+        """What `arrays` gave; raises `KeyError` for anything else."""
+
+        def named(prefix: str) -> Counters:
+            return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+        outputs = named("output:")
+        kept = tuple(outputs[str(i)] for i in range(len(outputs)))
+        return cls(kept, int(arrays["steps"]), named("fired:"), named("counter:"))
 
 
 class Trial:

@@ -1,12 +1,19 @@
-"""What is measured of an artifact beside its model."""
+"""What is measured of an artifact beside its model: batch by batch, in numbers that add up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from onnx2snn.errors import DataError
+from onnx2snn.flow.evaluation.evaluate import Progress
+from onnx2snn.flow.evaluation.partial import Partial, tasks
+from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.ir import Array
+
+Outputs = Sequence[Array]
 
 
 @dataclass
@@ -25,6 +32,15 @@ class LayerParity:
     rounding: int = 0
     worst: int = 0
     worst_alone: int = 0
+
+    def take(self, other: LayerParity) -> None:
+        """Takes in the same population on other samples."""
+        self.counts += other.counts
+        self.cumulative += other.cumulative
+        self.rounding += other.rounding
+        self.worst, self.worst_alone = max(self.worst, other.worst), max(self.worst_alone, other.worst_alone)
+        if other.alone is not None:
+            self.alone = (self.alone or 0) + other.alone
 
 
 @dataclass
@@ -48,8 +64,123 @@ class Parity:
     executor: str = ""
 
 
-def agreeing(found: Array, expected: Array) -> int:
+@dataclass(frozen=True)
+class Batch:
+    """What was measured on some samples.
+
+    answers, expected: (samples,) argmax of the first output that is one of classes, and of the model's; else empty.
+    agreeing: how many of them agree.  error: largest difference of any output.
+    """
+
+    samples: int
+    steps: int
+    error: float
+    answers: Array
+    expected: Array
+    agreeing: int
+    layers: tuple[LayerParity, ...]
+
+    def arrays(self) -> dict[str, Array]:
+        """As it is kept on disk."""
+        plain = {name: np.asarray(getattr(self, name)) for name in NUMBERS}
+        return plain | {f"layer:{layer.name}": _row(layer) for layer in self.layers}
+
+    @classmethod
+    def of(cls, arrays: dict[str, Array]) -> Batch:
+        """What `arrays` gave; raises `KeyError` or `ValueError` for anything else."""
+        rows = [(key.removeprefix("layer:"), row) for key, row in arrays.items() if key.startswith("layer:")]
+        layers = tuple(_layer(name, row) for name, row in rows)
+        samples, steps, agreeing_ = (int(arrays[name]) for name in ("samples", "steps", "agreeing"))
+        return cls(samples, steps, float(arrays["error"]), arrays["answers"], arrays["expected"], agreeing_, layers)
+
+
+NUMBERS = tuple(entry.name for entry in fields(Batch) if entry.name != "layers")
+COUNTS = tuple(entry.name for entry in fields(LayerParity) if entry.name != "name")
+
+
+def _row(layer: LayerParity) -> Array:
+    return np.array([-1 if layer.alone is None else layer.alone, *(getattr(layer, n) for n in COUNTS if n != "alone")])
+
+
+def _layer(name: str, row: Array) -> LayerParity:
+    alone, *others = (int(value) for value in row)
+    named = dict(zip((n for n in COUNTS if n != "alone"), others, strict=True))
+    return LayerParity(name, alone=None if alone < 0 else alone, **named)
+
+
+def batch_of(found: Outputs, wanted: Outputs, steps: int, layers: Sequence[LayerParity]) -> Batch:
+    """Outputs (samples, ...) beside the model's; raises `DataError` where their shapes are not the model's."""
+    shapes, expected = ([y.shape for y in outputs] for outputs in (found, wanted))
+    if shapes != expected:
+        raise DataError(f"outputs {expected} of the model expected, found {shapes}")
+    errors = [np.abs(a - b.astype(np.float64)).max(initial=0.0) for a, b in zip(found, wanted, strict=True)]
+    classes = next((i for i, y in enumerate(wanted) if y.ndim == 2 and y.shape[1] > 1), None)
+    count, error = len(found[0]), float(max(errors))
+    if classes is None:
+        return Batch(count, steps, error, np.zeros(0, np.int64), np.zeros(0, np.int64), 0, tuple(layers))
+    mine, yours = found[classes], wanted[classes]
+    answers = mine.argmax(axis=1), yours.argmax(axis=1)
+    return Batch(count, steps, error, *answers, _agreeing(mine, yours), tuple(layers))
+
+
+def _agreeing(found: Array, expected: Array) -> int:
     """Samples whose answer is the model's, or ties with it to float32."""
     chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)[:, 0]
     most = expected.max(axis=1)
     return int((chosen >= most - 1e-6 * np.maximum(1.0, np.abs(most))).sum())
+
+
+def measured(
+    samples: SampleStream,
+    size: int,
+    measure: Callable[[Array], Batch],
+    partial: Partial | None,
+    progress: Progress | None,
+) -> list[Batch]:
+    """All batches of at most `size` samples, from disk where `partial` has them; removes it when all are done.
+
+    Raises `KeyboardInterrupt` with a word on what is kept where it was interrupted.
+    """
+    found: list[Batch] = []
+    done = 0
+    try:
+        for task in tasks(len(samples), size, 1):
+            kept = None if partial is None else partial.load(task)
+            batch = measure(samples.read(task.start, task.stop)) if kept is None else Batch.of(kept)
+            if partial is not None and kept is None:
+                partial.save(task, batch.arrays())
+            found.append(batch)
+            done += batch.samples
+            if progress is not None:
+                progress(done, len(samples))
+    except KeyboardInterrupt:
+        where = f"; {done} of {len(samples)} samples are kept in {partial.folder}, --resume goes on" if partial else ""
+        raise KeyboardInterrupt(f"interrupted{where}") from None
+    if not found:
+        raise DataError("one sample or more expected, found none")
+    if partial is not None:
+        partial.remove()
+    return found
+
+
+def parity_of(batches: Sequence[Batch], labels: Array | None, executor: str, calibrated: bool = False) -> Parity:
+    """All batches as one; layers in the order of the first."""
+    layers: dict[str, LayerParity] = {}
+    for batch in batches:
+        for layer in batch.layers:
+            layers.setdefault(layer.name, LayerParity(layer.name)).take(layer)
+    parity = Parity(
+        samples=sum(batch.samples for batch in batches),
+        calibrated=calibrated,
+        largest_output_error=max((batch.error for batch in batches), default=0.0),
+        steps=max((batch.steps for batch in batches), default=0),
+        layers=list(layers.values()),
+        executor=executor,
+    )
+    answers, expected = (np.concatenate([getattr(b, name) for b in batches]) for name in ("answers", "expected"))
+    if len(answers):
+        parity.argmax_agreement = sum(batch.agreeing for batch in batches) / parity.samples
+        if labels is not None:
+            parity.accuracy = float((answers == labels).mean())
+            parity.model_accuracy = float((expected == labels).mean())
+    return parity

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.analysis.causes import Population
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.artifact import FineTuning, Source, check_files
-from onnx2snn.errors import ArtifactError, DataError, Onnx2SnnError, UsageError
+from onnx2snn.errors import ArtifactError, Onnx2SnnError, UsageError
 from onnx2snn.flow.batches import batch_size
 from onnx2snn.flow.conversion.calibrate import was_calibrated
-from onnx2snn.flow.evaluation.simulate import Progress
+from onnx2snn.flow.evaluation.evaluate import Progress
+from onnx2snn.flow.evaluation.partial import Partial
 from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reading import is_spiking, read_again, read_model
 from onnx2snn.flow.verification.diagnose import Diagnoser
 from onnx2snn.flow.verification.findings import Diagnosis
-from onnx2snn.flow.verification.imported import measure_imported
-from onnx2snn.flow.verification.parity import LayerParity, Parity, agreeing
-from onnx2snn.flow.verification.reference import OnnxTruth, Truth, exact_counts
+from onnx2snn.flow.verification.imported import EXECUTOR, imported_measure
+from onnx2snn.flow.verification.parity import Batch, LayerParity, Parity, batch_of, measured, parity_of
+from onnx2snn.flow.verification.reference import OnnxTruth, exact_counts
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.passes import approximate
 from onnx2snn.passes.text import parse_recipe
-from onnx2snn.reference import Run
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,21 @@ def verify(
     data: str | Path | None = None,
     progress: Progress | None = None,
     diagnose: bool = False,
+    keep: str | Path | None = None,
+    resume: bool = False,
 ) -> Verification:
     """Checks an artifact against the model it was made from.
 
     The static certificate is worked out anew from the model file and the numbers in the folder. With `data`, counts
     and outputs are measured against ONNX Runtime as well, or against onnx.reference where the model holds ops of QONNX.
     Differences that the artifact does not claim to exclude (an inexact code, real arithmetic) are reported but are no
-    findings. `diagnose` splits them into causes and tries what would mend them; it needs `data`.
+    findings. `diagnose` splits them into causes and tries what would mend them; it needs `data`. With `keep`, batches
+    that are done are kept in the folder `KEEP.partial` until all are; `resume` goes on with them.
     """
+    if keep is not None and (data is None or diagnose):
+        raise UsageError("--keep: goes with samples (--data), and not with --diagnose")
+    if resume and keep is None:
+        raise UsageError("--resume: goes with --keep NAME, beside which measurements are kept")
     if diagnose and data is None:
         raise UsageError("--diagnose: samples expected, found none; give --data DATA.npz")
     artifact = open_artifact(Path(folder), trust=True)
@@ -98,18 +104,28 @@ def verify(
     findings += [_of_another(another, claims, len(certificate.verdicts))] if another else claims
     findings += artifact.backend.audit(artifact.network(graph, certificate), artifact.folder)
     parity, diagnosis = None, None
-    if data is not None and spiking:
-        with SampleStream(Path(data), artifact.manifest.inputs) as samples:
-            parity = measure_imported(artifact, reference, samples, progress)
-        findings += _against_proof(certificate, parity)
-    elif data is not None:
-        manifest = artifact.manifest
-        diagnoser = Diagnoser(reference, graph, manifest.schedule, manifest.code, manifest.arithmetic == "integer")
-        with SampleStream(Path(data), manifest.inputs) as samples:
-            parity = _measure(Path(model), artifact, diagnoser, samples, progress, bool(lost), diagnose)
-        diagnosis = diagnoser.finish() if diagnose else None
-        findings += _against_proof(certificate, parity)
     calibrated = was_calibrated(artifact.manifest.staircase_passes)
+    if data is not None:
+        manifest = artifact.manifest
+        with SampleStream(Path(data), manifest.inputs) as samples:
+            key = {"artifact": manifest.digest, "model": source.sha256, "data": samples.digest()}
+            partial = None if keep is None else Partial(Path(keep), key)
+            if partial is not None:
+                partial.prepare(resume)
+            if spiking:
+                measure, executor, own = imported_measure(artifact, reference), EXECUTOR, False
+                diagnoser = None
+            else:
+                diagnoser = Diagnoser(
+                    reference, graph, manifest.schedule, manifest.code, manifest.arithmetic == "integer"
+                )
+                truth = OnnxTruth(Path(model), reference, bool(lost) or calibrated)
+                measure = _measure(truth, artifact, diagnoser, diagnose)
+                executor, own = truth.session.name, truth.calibrated
+            found = measured(samples, batch_size(graph), measure, partial, progress)
+            parity = parity_of(found, samples.y, executor, own)
+            diagnosis = diagnoser.finish() if diagnoser is not None and diagnose else None
+        findings += _against_proof(certificate, parity)
     return Verification(certificate, parity, tuple(findings), calibrated, tuning, diagnosis, spiking)
 
 
@@ -158,87 +174,38 @@ def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) ->
     return found
 
 
-def _measure(
-    model: Path,
-    artifact: Artifact,
-    diagnoser: Diagnoser,
-    samples: SampleStream,
-    progress: Progress | None,
-    own_counts: bool,
-    diagnose: bool,
-) -> Parity:
-    measure = diagnoser.measure
-    reference, graph = measure.reference, measure.network
-    truth = OnnxTruth(model, reference, own_counts or was_calibrated(artifact.manifest.staircase_passes))
-    tally = _Tally(reference, measure.populations)
-    tally.parity.calibrated, tally.parity.executor = truth.calibrated, truth.session.name
-    simulator = artifact.simulator()
-    for x in samples.batches(batch_size(graph)):
-        expected = truth.of(x)
-        run = simulator.run(x)
-        found, wanted = ([y.shape for y in outputs] for outputs in (run.outputs, expected.outputs))
-        if found != wanted:
-            raise DataError(f"outputs {wanted} of the model expected, found {found}")
+def _measure(truth: OnnxTruth, artifact: Artifact, diagnoser: Diagnoser, diagnose: bool) -> Callable[[Array], Batch]:
+    """What measures a batch against the model, each population in the network and alone."""
+    measure, simulator = diagnoser.measure, artifact.simulator()
+
+    def batch(x: Array) -> Batch:
+        expected, found = truth.of(x), simulator.run(x)
         alone, _ = measure.run(x, given=measure.forced(expected.counts))
-        tally.add(x, expected, run, alone)
         if diagnose:
-            diagnoser.add(x, expected, run.counts, alone)
-        if progress is not None:
-            progress(tally.parity.samples, len(samples))
-    return tally.finish(samples.y)
+            diagnoser.add(x, expected, found.counts, alone)
+        exact = _once(lambda: exact_counts(measure.reference, x))
+        layers: list[LayerParity] = []
+        for name, population in measure.populations.items():
+            if name in found.counts:
+                levels = population.levels(found.counts[name]), population.levels(alone[name])
+                layers.append(_layer(name, *levels, expected.counts[name], exact))
+        return batch_of(found.outputs, expected.outputs, found.steps, layers)
+
+    return batch
 
 
-class _Tally:
-    def __init__(self, reference: Graph, populations: Mapping[str, Population]) -> None:
-        self.reference, self.populations = reference, populations
-        self.parity = Parity()
-        self.layers: dict[str, LayerParity] = {}
-        self.agree = 0
-        self.answers: list[Array] = []
-        self.expected: list[Array] = []
-
-    def add(self, x: Array, truth: Truth, run: Run, alone: Mapping[str, Array]) -> None:
-        """Takes in one batch."""
-        parity = self.parity
-        parity.samples += len(x)
-        parity.steps = max(parity.steps, run.steps)
-        for found, wanted in zip(run.outputs, truth.outputs, strict=True):
-            error = np.abs(found - wanted.astype(np.float64)).max(initial=0.0)
-            parity.largest_output_error = max(parity.largest_output_error, float(error))
-        classes = next((i for i, y in enumerate(truth.outputs) if y.ndim == 2 and y.shape[1] > 1), None)
-        if classes is not None:
-            found, wanted = run.outputs[classes], truth.outputs[classes]
-            self.answers.append(found.argmax(axis=1))
-            self.expected.append(wanted.argmax(axis=1))
-            self.agree += agreeing(found, wanted)
-        exact = _once(lambda: exact_counts(self.reference, x))
-        for name in run.counts.keys() & self.populations.keys():
-            levels = self.populations[name].levels
-            self._layer(name, levels(run.counts[name]), levels(alone[name]), truth.counts[name], exact)
-
-    def _layer(
-        self, name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]
-    ) -> None:
-        layer = self.layers.setdefault(name, LayerParity(name, alone=0))
-        wrong = found != truth
-        layer.counts += truth.size
-        layer.cumulative += int(wrong.sum())
-        layer.alone = (layer.alone or 0) + int((alone != truth).sum())
-        layer.worst_alone = max(layer.worst_alone, int(np.abs(alone - truth).max(initial=0)))
-        if wrong.any():
-            layer.worst = max(layer.worst, int(np.abs(found - truth).max()))
-            layer.rounding += int((wrong & (found == exact()[name])).sum())
-
-    def finish(self, labels: Array | None) -> Parity:
-        parity = self.parity
-        parity.layers = [self.layers[name] for name in self.populations if name in self.layers]
-        if self.answers:
-            answers, expected = np.concatenate(self.answers), np.concatenate(self.expected)
-            parity.argmax_agreement = self.agree / parity.samples
-            if labels is not None:
-                parity.accuracy = float((answers == labels).mean())
-                parity.model_accuracy = float((expected == labels).mean())
-        return parity
+def _layer(name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]) -> LayerParity:
+    """The counts of a batch against the model's; exact: works out those of float64."""
+    wrong = found != truth
+    return LayerParity(
+        name,
+        counts=truth.size,
+        alone=int((alone != truth).sum()),
+        cumulative=int(wrong.sum()),
+        rounding=int((wrong & (found == exact()[name])).sum()) if wrong.any() else 0,
+        worst=int(np.abs(found - truth).max(initial=0)),
+        worst_alone=int(np.abs(alone - truth).max(initial=0)),
+    )
 
 
 def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:
