@@ -68,7 +68,8 @@ class Shift:
 
     error: squared error of the weights over their square.
     sums: how far the sum of any output can move, in the units of the model; None where its input may be anything.
-    counts: by how many steps a count of the quantiser behind can be off at most, its input exact; None where unknown.
+    counts: by how many steps a count of the quantiser behind can be off at most, its input exact; at most all that it
+    has; None where unknown.
     quantiser: its name.
     """
 
@@ -106,7 +107,8 @@ def shift(graph: Graph, node: Node, rows: Array, rounded: Array) -> Shift:
     if behind is None:
         return Shift(error, sums)
     assert isinstance(behind.op, Quantise)
-    return Shift(error, sums, int(np.ceil(sums / float(behind.op.scale.min()))), behind.name)
+    most = behind.op.qmax - behind.op.qmin
+    return Shift(error, sums, min(most, int(np.ceil(sums / float(behind.op.scale.min())))), behind.name)
 
 
 def _quantiser(graph: Graph, node: Node) -> Node | None:
