@@ -482,6 +482,13 @@ def test_the_exact_code_is_chosen_and_the_other_told(tmp_path: Path) -> None:
     assert lowered(LOIHI, model, "if").code == "if"
 
 
+def test_a_proof_of_an_approximated_network_is_called_one(tmp_path: Path) -> None:
+    network = lowered(LOIHI, chain_model("dense", tmp_path), None, most_levels=3)
+    assert network.certificate.approximations
+    assert network.choice.startswith("code ladder (proven exact but for the approximations) takes")
+    assert "; if (not proven exact) would take" in network.choice
+
+
 def test_what_does_not_fit_is_not_chosen(tmp_path: Path) -> None:
     m = ModelBuilder(["N", 2], seed=1)
     y = step(m, m.gemm(m.quantise("x", 1 / 15, 0, 15), 2, 300), 0.4)

@@ -255,6 +255,15 @@ def test_chip_says_which_code_it_runs_and_why(tmp_path: Path) -> None:
     one_line(onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--backend", "loihi", "--code", "st-bif"), "st-bif")
 
 
+def test_a_chip_without_its_backend_names_those_that_have_chips(tmp_path: Path) -> None:
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--chip", "loihi2")
+    one_line(result, "--chip: goes with --backend loihi or --backend tianjic; found backend numpy")
+    assert result.code == 2
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--backend", "loihi", "--approximate")
+    one_line(result, "--approximate: goes with --backend netx; found backend loihi")
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [

@@ -15,8 +15,11 @@ import pytest
 from chain_models import chain_model, edit_array, lowered, samples
 from netx_models import NETX_MODELS
 
+from onnx2snn import convert
 from onnx2snn.artifact import Network
 from onnx2snn.errors import ArtifactError, BackendError, DataError, MissingExtraError
+from onnx2snn.flow.evaluation.latency import latency_of
+from onnx2snn.flow.opening import open_artifact
 from onnx2snn.reference import run
 
 h5py = pytest.importorskip("h5py", reason="the loihi extra is not installed")
@@ -93,6 +96,13 @@ def test_several_steps_are_refused_or_approximate(name: str, tmp_path: Path) -> 
     np.testing.assert_array_equal(found.counts[first], expected.counts[first])  # on the host
     drift = [np.abs(found.counts[name] - expected.counts[name]).mean() for name in others]
     assert all(0.1 < d < 8 for d in drift)
+
+
+def test_the_way_from_layer_to_layer_is_latency(tmp_path: Path) -> None:
+    manifest = convert(NETX_MODELS["dense"](tmp_path / "m.onnx"), steps=1).save(tmp_path / "net", "netx")
+    x = np.zeros((1, *next(iter(manifest.inputs.values()))), np.float32)
+    steps = open_artifact(tmp_path / "net").simulator().run(x).steps
+    assert steps == latency_of(manifest).most_steps > 1
 
 
 def test_lava_reads_the_file(tmp_path: Path) -> None:

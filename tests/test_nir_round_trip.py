@@ -249,6 +249,18 @@ def test_the_command_line_from_end_to_end(tmp_path: Path) -> None:
     assert (done.code, "no staircases to miss" in done.err) == (2, True)
 
 
+def test_samples_of_the_model_are_divided_by_the_steps(tmp_path: Path) -> None:
+    """A file takes the current of one step, which `convert` says."""
+    samples = np.load("onnx2snn/demo/digits.npz")
+    x, y = samples["x"][:100], samples["y"][:100]
+    convert(MODEL, code="if").save(tmp_path / "out", backend="nir")
+    done = onnx2snn("convert", str(tmp_path / "out" / "network.nir"), "-o", str(tmp_path / "back"))
+    assert "a sample is the current of one step, held for 15 steps" in done.out
+    back = open_artifact(tmp_path / "back").simulator()
+    right = [float((back.run(part).output.argmax(1) == y).mean()) for part in (x / 15, x)]
+    assert right[0] > 0.9 > 0.5 > right[1]
+
+
 def test_verify_runs_the_exported_file_itself(tmp_path: Path) -> None:
     """A threshold changed in the file alone shows in the counts, not only in the audit."""
     samples = np.load("onnx2snn/demo/digits.npz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional, cast
 
@@ -235,14 +236,32 @@ def command(
 
 def _with_options(backend: str, chip: str | None, approximate: bool) -> str:
     """The text of a backend with the options that are given apart."""
-    options = [*([] if chip is None else [f"chip={json.dumps(chip)}"]), *(["approximate=true"] if approximate else [])]
+    given = {"chip": chip, "approximate": approximate or None}
+    options = [f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None]
     if not options:
         return backend
     if "{" in backend:
         raise UsageError(
             f"--backend: all of its options in one place expected, found {backend} and {', '.join(options)}"
         )
+    for name in (name for name, value in given.items() if value is not None):
+        _check_takes(backend, name)
     return f"{backend}{{{', '.join(options)}}}"
+
+
+def _check_takes(backend: str, option: str) -> None:
+    """Raises `UsageError`, with the backends that have the option, where `backend` has not."""
+    from onnx2snn.errors import PluginError
+    from onnx2snn.passes.options import options_of
+    from onnx2snn.plugins import load_backend, plugins
+
+    if option in options_of(type(load_backend(backend))):
+        return
+    having: list[str] = []
+    for plugin in plugins():
+        with suppress(PluginError, UsageError):
+            having += [f"--backend {plugin.name}"] if option in options_of(type(load_backend(plugin.name))) else []
+    raise UsageError(f"--{option}: goes with {' or '.join(having)}; found backend {backend}")
 
 
 def _settle(text: str | None) -> Settle | None:

@@ -52,7 +52,10 @@ def _inexact(network: Network) -> int:
 
 
 def _called(code: str, network: Network, _: Price) -> str:
-    return f"{code} ({'' if network.certificate.exact else 'not '}proven exact)"
+    proof = network.certificate
+    if proof.exact:
+        return f"{code} (proven exact)"
+    return f"{code} ({'proven exact but for the approximations' if proof.proven_as_staircases else 'not proven exact'})"
 
 
 def _none(refused: dict[str, BackendError | PassError | str]) -> BackendError | PassError:

@@ -37,6 +37,8 @@ def latency_of(manifest: Manifest) -> Latency:
     counts = [layer.counts for layer in manifest.layers if layer.counts is not None]
     levels = max((high for _, high in counts), default=1)
     words = [_of_code(manifest)] if manifest.code in ("store-and-forward", "ladder") else []
+    if manifest.reading:
+        words.append(_of_currents(manifest.steps))
     short, steps = manifest.steps < levels, amount(manifest.steps, "step")
     if not short or manifest.code not in COARSER:
         if short and manifest.code != "ladder":
@@ -64,4 +66,11 @@ def _of_code(manifest: Manifest) -> str:
     return (
         f"every population waits for all of its charge: {manifest.steps} inject steps, then one window a population "
         f"along the longest path, {manifest.settle_bound} steps in all"
+    )
+
+
+def _of_currents(steps: int) -> str:
+    return (
+        f"a sample is the current of one step, held for {amount(steps, 'step')}; for a file that `convert --backend "
+        "nir` wrote, that is a sample of the model behind it divided by those steps"
     )

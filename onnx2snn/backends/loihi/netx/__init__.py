@@ -23,6 +23,7 @@ from onnx2snn.backends.loihi.netx.file import datasets_of, read_file, write_file
 from onnx2snn.backends.loihi.netx.fit import LIMITS, FitNetx
 from onnx2snn.backends.loihi.netx.tables import NetxTables, differences, write
 from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.ir.ops import Neuron
 from onnx2snn.passes import STAIRCASES, FoldMoves, FoldSumpool, MapNeurons
 from onnx2snn.passes.base import Recipe
 
@@ -92,6 +93,10 @@ class NetxBackend(Backend):
 
     def fidelity_of(self, network: Network) -> Literal["faithful", "approximate"]:
         return "faithful" if network.schedule.steps == 1 else "approximate"
+
+    def pipeline_steps(self, network: Network) -> int:
+        """A tick from each population to the layer behind it."""
+        return len(network.graph.of(Neuron))
 
     def emit(self, network: Network, folder: Path) -> None:
         chain, steps = chain_of(network.graph), network.schedule.steps
