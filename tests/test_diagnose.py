@@ -57,7 +57,7 @@ def diagnosed(
 def diagnosed_as(
     reference: Graph, network: Graph, x: Array, code: str, schedule: Schedule, model: dict[str, Array] | None = None
 ) -> Diagnosis:
-    found = Diagnoser(reference, network, schedule, code, integer=False)
+    found = Diagnoser(reference, network, schedule, code, integer=False, codes=CODES)
     measure, counts = found.measure, model or exact_counts(reference, x)
     found.add(x, Truth((), counts), measure.run(x)[0], measure.run(x, measure.forced(counts))[0])
     return found.finish()
@@ -187,7 +187,9 @@ def test_other_weights_upstream_are_inherited_below() -> None:
 
 def test_real_values_beside_their_levels() -> None:
     reference = stairs((1, 0))
-    found = Diagnoser(reference, MapNeurons(steps=4)(reference), Schedule(4, None), "st-bif", integer=False)
+    found = Diagnoser(
+        reference, MapNeurons(steps=4)(reference), Schedule(4, None), "st-bif", integer=False, codes=CODES
+    )
     x = np.array([[8.0, 8.0]])
     counts = {"a": np.array([[2, 4]]), "b": np.array([[2]])}
     found.add(x, Truth((), counts, {"a": np.array([[1.5, 6.0]])}), counts, counts)
@@ -272,6 +274,19 @@ def test_charges_are_what_the_run_integrates(made: tuple[Measure, Array, dict[st
 
 
 # -- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_remedies_are_codes_that_the_backend_runs(tmp_path: Path) -> None:
+    samples = np.load("onnx2snn/demo/digits.npz")
+    np.savez(tmp_path / "x.npz", x=samples["x"][:32])
+    model = "onnx2snn/demo/digits.onnx"
+    onnx2snn("convert", model, "-o", tmp_path / "chip", "--backend", "loihi", "--code", "if")
+    found = onnx2snn("verify", model, tmp_path / "chip", "--data", tmp_path / "x.npz", "--diagnose", "--json")
+    trials = found.json["diagnosis"]["trials"]
+    [code] = [trial for trial in trials if trial["kind"] == "code"]
+    assert (code["remedy"], code["steps"]) == ("--code ladder", 1)
+    assert sum(code["before"].values()) > 100
+    assert not any(code["differing"].values())
 
 
 def test_the_command_diagnoses(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,8 @@ from onnx2snn.passes import MakeInteger, MapNeurons, most_levels, run_passes
 
 TRIED = 32  #: samples that remedies are tried on
 SETTLES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  #: more settle steps that are tried
-#: Codes that are tried in place of another.
-REMEDIES = {"if": ("signed-if", "st-bif"), "signed-if": ("st-bif",), "lif": ("st-bif",)}
+#: Codes that are tried in place of another, of those that the backend runs.
+REMEDIES = {"if": ("signed-if", "st-bif", "ladder"), "signed-if": ("st-bif",), "lif": ("st-bif",)}
 
 
 class Measure:
@@ -85,11 +85,16 @@ class Measure:
 
 
 class Diagnoser:
-    """Collects batches of a measurement, then tries remedies and puts the outcome into words."""
+    """Collects batches of a measurement, then tries remedies and puts the outcome into words.
 
-    def __init__(self, reference: Graph, network: Graph, schedule: Schedule, code: str, integer: bool) -> None:
+    codes: what the backend can run; no other code is a remedy.
+    """
+
+    def __init__(
+        self, reference: Graph, network: Graph, schedule: Schedule, code: str, integer: bool, codes: Collection[str]
+    ) -> None:
         self.measure = Measure(reference, network, schedule)
-        self.code, self.integer = code, integer
+        self.code, self.integer, self.codes = code, integer, codes
         self.tried: tuple[Array, dict[str, Array]] | None = None
         self.now: dict[str, Array] = {}
 
@@ -132,9 +137,15 @@ class Diagnoser:
         schedule, levels = self.measure.schedule, most_levels(self.measure.reference)
         if "quantisation" in found:
             yield from self._converted("steps", f"--steps {levels}", self.code, Schedule(levels, schedule.settle))
-        for code in REMEDIES.get(self.code, ()) if found & set(TIMING) else ():
+        for code in self._remedies() if found & set(TIMING) else ():
             settle = None if code == "st-bif" else schedule.settle
-            yield from self._converted("code", f"--code {code}", code, Schedule(schedule.steps, settle))
+            timing = Schedule(1, 0) if code == "ladder" else Schedule(schedule.steps, settle)
+            yield from self._converted("code", f"--code {code}", code, timing)
+
+    def _remedies(self) -> list[str]:
+        """Codes to try; of the exact ones the first."""
+        able = [code for code in REMEDIES.get(self.code, ()) if code in self.codes]
+        return [code for code in able if code != "ladder" or "st-bif" not in able]
 
     def _converted(self, kind: Kind, remedy: str, code: str, schedule: Schedule) -> Iterator[Trial]:
         steps = schedule.steps

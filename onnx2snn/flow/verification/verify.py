@@ -116,9 +116,8 @@ def verify(
                 measure, executor, own = imported_measure(artifact, reference), EXECUTOR, False
                 diagnoser = None
             else:
-                diagnoser = Diagnoser(
-                    reference, graph, manifest.schedule, manifest.code, manifest.arithmetic == "integer"
-                )
+                integer, codes = manifest.arithmetic == "integer", artifact.backend.codes
+                diagnoser = Diagnoser(reference, graph, manifest.schedule, manifest.code, integer, codes)
                 truth = OnnxTruth(Path(model), reference, bool(lost) or calibrated)
                 measure = _measure(truth, artifact, diagnoser, diagnose)
                 executor, own = truth.session.name, truth.calibrated
