@@ -40,6 +40,30 @@ def lif(neurons: int, beta: float, theta: float = 1.0, **other: Any) -> Any:
     return nir.LIF(**(fields | other))
 
 
+def cuba(neurons: int, alpha: float, beta: float, theta: float = 1.0, **other: Any) -> Any:
+    """As snnTorch writes its Synaptic: tau = dt / (1 - factor), r and w_in such that an input of one adds one."""
+    membrane, synapse = np.full(neurons, DT / (1 - beta)), np.full(neurons, DT / (1 - alpha))
+    fields = {
+        "tau_mem": membrane,
+        "tau_syn": synapse,
+        "r": membrane / DT,
+        "w_in": synapse / DT,
+        "v_leak": np.zeros(neurons),
+        "v_threshold": np.full(neurons, theta),
+        "v_reset": np.zeros(neurons),
+    }
+    return nir.CubaLIF(**(fields | other))
+
+
+def synapse(currents: Array, alpha: float) -> Array:
+    """What a synapse makes of `currents` (steps, ...): i <- alpha i + I."""
+    i, found = np.zeros_like(currents[0]), []
+    for current in currents:
+        i = alpha * i + current
+        found.append(i)
+    return np.stack(found)
+
+
 def integrate_and_fire(neurons: int, theta: float = 1.0, r: float = 1.0) -> Any:
     full = np.full(neurons, theta)
     return nir.IF(r=np.full(neurons, r), v_threshold=full, v_reset=np.zeros(neurons))

@@ -145,7 +145,10 @@ def test_without_a_leak_it_is_the_integrate_and_fire_neuron(theta: int, v0: int,
 def test_membranes_of_62_bits_leak_exactly() -> None:
     big = (1 << 61) + 12345
     op = whole(LIF, 1 << 20, 0, decay=3686 / 4096)
-    assert neurons.leak(op, np.array([big, -big])).tolist() == [big * 3686 >> 12, -(big * 3686 >> 12)]
+    assert neurons.decayed(np.array([big, -big]), op.decay, op.integer).tolist() == [
+        big * 3686 >> 12,
+        -(big * 3686 >> 12),
+    ]
 
 
 # -- whole networks -------------------------------------------------------------------------------------------------

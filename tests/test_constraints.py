@@ -140,6 +140,7 @@ def neuron_cases() -> list[Case]:
         found += [(kind, "C5", lambda k=kind, c=c: neuron(k, **c)) for c in ({"lo": 1}, {"hi": 0}, {"lo": 4, "hi": 3})]
     found.append((StoreAndForward, "C6", lambda: neuron(StoreAndForward, opens=-1)))
     leaks = ({"decay": -0.1}, {"decay": 1.1}, {"decay": float("nan")}, whole | {"decay": 0.9})
+    leaks += ({"current_decay": -0.1}, {"current_decay": 1.1}, whole | {"current_decay": 0.9})
     found += [(LIF, "C5", lambda c=c: neuron(LIF, **c)) for c in leaks]
     found.append((LIF, "C6", lambda: neuron(LIF, reset="one")))
     return found

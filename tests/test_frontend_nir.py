@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 nir = pytest.importorskip("nir", reason="needs the extra nir")
 
 import h5py  # noqa: E402
-from nir_files import DT, ends, integrate_and_fire, lif, spikes, write  # noqa: E402
+from nir_files import DT, cuba, ends, integrate_and_fire, lif, spikes, synapse, write  # noqa: E402
 
 from onnx2snn import convert, inspect  # noqa: E402
 from onnx2snn.errors import BackendError, MissingExtraError, ModelError, UnsupportedOpError, UsageError  # noqa: E402
 from onnx2snn.frontends.nir import RULES, Discretisation, read_nir  # noqa: E402
+from onnx2snn.ir import same  # noqa: E402
 from onnx2snn.ir.ops import IF, LIF, Conv, Neuron, Readout, Reshape  # noqa: E402
 
 W = np.array([[0.5, -0.25, 1.0], [0.75, 0.5, -0.5]])
@@ -42,6 +43,65 @@ def test_a_leaky_neuron_spikes_as_its_author_means(reset: str, beta: float, tmp_
     np.testing.assert_array_equal(found.counts["n2"], expected.sum(axis=0))
     np.testing.assert_allclose(found.output, expected.sum(axis=0))
     assert expected.sum() > 20
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.5, 0.75), (0.9, 0.5), (0.75, 0.75), (0.0, 0.9)])
+def test_a_synaptic_current_goes_before_the_membrane(reset: str, alpha: float, beta: float, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((7, 3)).astype(np.float32)
+    found = convert(chain(tmp_path, cuba(2, alpha, beta, 3.0)), steps=12, reset=reset).simulate(x)
+    current = synapse(np.repeat((x @ W.T + B)[None], 12, axis=0), alpha)
+    expected = spikes(current, beta, 3.0, reset)
+    np.testing.assert_array_equal(found.counts["n2"], expected.sum(axis=0))
+    assert expected.sum() > 10
+
+
+def test_the_equations_of_a_synaptic_current_in_both_integrators(tmp_path: Path) -> None:
+    """r, w_in, v_leak and both time constants, stepped as NIR writes them."""
+    low, steps = np.full(2, -0.5), 20
+    cell = cuba(2, 0.5, 0.8, 1.0, r=np.full(2, 2.0), w_in=np.full(2, 3.0), v_leak=low, v_reset=low)
+    path = chain(tmp_path, cell)
+    x = np.random.default_rng(4).random((9, 3)).astype(np.float32)
+    arriving = x @ W.T + B
+    for integrator in ("euler", "exponential"):
+        part = [DT / t[0] if integrator == "euler" else 1 - np.exp(-DT / t[0]) for t in (cell.tau_syn, cell.tau_mem)]
+        i, v, counts = np.zeros_like(arriving), np.full(arriving.shape, -0.5), np.zeros(arriving.shape)
+        for _ in range(steps):
+            i = i + part[0] * (-i + 3.0 * arriving)
+            v = v + part[1] * (-0.5 - v + 2.0 * i)
+            counts += v >= 1.0
+            v = np.where(v >= 1.0, -0.5, v)
+        found = convert(path, steps=steps, integrator=integrator).simulate(x)
+        np.testing.assert_array_equal(found.counts["n2"], counts)
+        assert counts.sum() > 10
+
+
+def test_a_synapse_without_memory_is_none(tmp_path: Path) -> None:
+    """A time constant of one step, in float32, which has no 0.0001."""
+    short = cuba(2, 0.0, 0.75, tau_syn=np.full(2, DT, np.float32), w_in=np.ones(2))
+    for cell in (cuba(2, 0.0, 0.75), short):
+        (found,), (plain,) = (read_nir(chain(tmp_path, neuron)).graph.of(LIF) for neuron in (cell, lif(2, 0.75)))
+        assert same(found.op, plain.op)
+
+
+def test_a_current_in_whole_numbers_is_bounded_and_on_no_chip(tmp_path: Path) -> None:
+    first, last = ends(3, 2)
+    codes = np.array([[3, -2, 7], [5, 4, -6]])
+    layers = nir.Linear(codes * 0.125), cuba(2, 0.7, 0.9, 4.0), nir.Linear(np.eye(2)), cuba(2, 0.5, 0.5, 2.0)
+    path = write(tmp_path / "net.nir", first, *layers, last)
+    x = np.random.default_rng(3).random((40, 3)).astype(np.float32)
+    real, whole = (convert(path, steps=24, integer=integer) for integer in (False, True))
+    assert not convert(path, steps=24).network.integer
+    assert real.certificate["n2"].exactness == "analog"
+    assert {whole.certificate[name].exactness for name in ("n2", "n4")} == {"analog", "bounded"}
+    assert not whole.certificate.exact
+    first_counts, second = (net.simulate(x).counts["n2"] for net in (real, whole))
+    assert first_counts.sum() > 100
+    assert np.abs(first_counts - second).sum() <= 0.02 * first_counts.sum()
+    with pytest.raises(
+        BackendError, match=r"cannot run code lif; .*synaptic current \(CubaLIF\) run on numpy and torch"
+    ):
+        whole.save(tmp_path / "chip", backend="loihi")
 
 
 @pytest.mark.parametrize(("r", "dt"), [(1.0, None), (1.0 / DT, None), (100.0, 0.01)])
@@ -169,6 +229,8 @@ def test_inspect_names_every_node(tmp_path: Path) -> None:
     assert found.ok
     assert [row.op for row in found.nodes] == ["Input", "Affine", "LIF", "Output"]
     assert "fires from 1, keeps 0.5 a step, resets to zero" in found.nodes[2].note
+    held = inspect(chain(tmp_path, cuba(2, 0.25, 0.5)))
+    assert "keeps 0.5 a step, resets to zero, its current keeps 0.25 a step" in held.nodes[2].note
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -177,7 +239,7 @@ def test_inspect_names_every_node(tmp_path: Path) -> None:
 def test_every_rule_has_a_test_or_a_refusal() -> None:
     assert set(RULES) == {
         *("Input", "Affine", "Linear", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten", "Scale"),
-        *("IF", "LIF", "Threshold"),
+        *("IF", "LIF", "CubaLIF", "Threshold"),
     }
 
 
@@ -192,6 +254,8 @@ def test_every_rule_has_a_test_or_a_refusal() -> None:
         (lif(3, 0.5), r"tau: numbers for features \(2,\) expected, found \(3,\)"),
         (lif(2, 0.5, v_threshold=np.array([np.nan, 1])), "v_threshold: finite numbers expected"),
         (integrate_and_fire(2, 1.0, -1.0), "r: positive gains expected"),
+        (cuba(2, 0.5, 0.5, w_in=np.zeros(2)), "r, w_in: positive gains expected"),
+        (cuba(2, 0.5, 0.5, tau_syn=np.array([1e-3, 2e-3])), "tau_syn: one time constant for the layer expected"),
     ],
 )
 def test_a_neuron_that_has_no_form_here_is_named_with_its_field(neuron: Any, words: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 nir = pytest.importorskip("nir", reason="needs the extra nir")
 
-from nir_files import ends, integrate_and_fire, lif, spikes, write  # noqa: E402
+from nir_files import cuba, ends, integrate_and_fire, lif, spikes, synapse, write  # noqa: E402
 from nir_interpreter import convert as to_nir  # noqa: E402
 
 from onnx2snn import convert, simulate, verify  # noqa: E402
@@ -216,6 +216,26 @@ def test_the_torch_backend_runs_a_leaky_one(tmp_path: Path) -> None:
     current = np.repeat((x.astype(float) @ nodes[0].weight.T)[None], 9, axis=0)
     found = open_artifact(tmp_path / "out").simulator().run(x)
     np.testing.assert_array_equal(found.counts["n2"], spikes(current, 0.75, 1.0, "zero").sum(axis=0))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("integer", [False, True])
+def test_a_synaptic_current_is_saved_and_verified(backend: str, integer: bool, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the extra torch")
+    first, last = ends(3, 2)
+    nodes = nir.Linear(np.array([[0.5, -0.25, 1.0], [0.75, 0.5, -0.5]])), cuba(2, 0.5, 0.75, 3.0)
+    path = write(tmp_path / "l.nir", first, *nodes, last)
+    convert(path, steps=9, integer=integer).save(tmp_path / "out", backend=backend)
+    x = np.random.default_rng(0).random((6, 3)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    current = synapse(np.repeat((x.astype(float) @ nodes[0].weight.T)[None], 9, axis=0), 0.5)
+    counts = spikes(current, 0.75, 3.0, "zero").sum(axis=0)
+    found = open_artifact(tmp_path / "out").simulator().run(x)
+    np.testing.assert_array_equal(found.counts["n2"], counts)
+    assert counts.sum() > 5
+    verified = verify(path, tmp_path / "out", tmp_path / "x.npz")
+    assert verified.ok, verified.findings
+    assert verified.certificate["n2"].exactness == "analog"
 
 
 def test_another_reading_is_another_network(tmp_path: Path) -> None:

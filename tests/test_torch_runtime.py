@@ -85,6 +85,7 @@ class Maker:
         extra = {IF: {}, SignedIF: {"lo": -2}}.get(self.code, {"lo": -2, "hi": 4})
         if self.code is LIF:
             extra = {"decay": 0.75, "reset": "zero" if self.random.random() < 0.5 else "subtract"}
+            extra["current_decay"] = float(self.random.choice([0.0, 0.25, 3277 / 4096]))
         if self.code is StoreAndForward:
             extra["opens"] = int(self.random.integers(0, 12))
         shift = {"shift": int(self.random.integers(0, 3))} if self.integer else {}

@@ -30,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
-#: Dynamics that differ from NIR's: several spikes a step; a threshold subtracted again from what stays above it.
-OTHERWISE = ("sinabs-multi", "snntorch-subtract")
+#: Dynamics that differ from what the file says: several spikes a step; a threshold subtracted again from what stays
+#: above it; an input gain of the synapse that is left out of the file.
+OTHERWISE = ("sinabs-multi", "snntorch-subtract", "snntorch-synaptic-subtract", "norse-current")
 SAMPLES, STEPS, SEEDS = 16, 32, (0, 1, 2)
 RESULTS = Path(__file__).parents[1] / "results" / "nir_readers.json"
 TOOLS = ("torch", "nir", "nirtorch", "snntorch", "spikingjelly", "sinabs", "norse")
@@ -270,6 +271,39 @@ def snntorch_leaky(place: Path, seed: int, reset: str) -> None:
     written(place, graph, samples(seed, 12), lambda x: net(x)[0])
 
 
+def snntorch_synaptic(place: Path, seed: int, reset: str) -> None:
+    """Leaky neurons behind a synaptic current (CubaLIF)."""
+    import snntorch as snn  # type: ignore[import-not-found]
+    import torch
+    from snntorch.export_nir import export_to_nir  # type: ignore[import-not-found]
+
+    torch.manual_seed(seed)
+
+    def synaptic(neurons: int, alpha: float, beta: float, last: bool) -> Any:
+        ones = torch.ones(neurons)
+        return snn.Synaptic(
+            alpha=alpha * ones,
+            beta=beta * ones,
+            threshold=ones,
+            init_hidden=True,
+            output=last,
+            reset_mechanism=reset,
+            reset_delay=False,
+        )
+
+    layers = (
+        torch.nn.Linear(12, 20),
+        synaptic(20, 0.8, 0.9, False),
+        torch.nn.Linear(20, 6),
+        synaptic(6, 0.5, 0.75, True),
+    )
+    net = torch.nn.Sequential(*layers)
+    graph = export_to_nir(net, torch.rand(1, 12), ignore_dims=[0])
+    for layer in (layers[1], layers[3]):
+        layer.reset_mem()
+    written(place, graph, samples(seed, 12), lambda x: net(x)[0])
+
+
 def spikingjelly_conv(place: Path, seed: int) -> None:
     """Convolution, IF, average pool, dense, LIF, all with hard reset, which is all that it exports."""
     import torch
@@ -332,11 +366,39 @@ def norse_leaky(place: Path, seed: int) -> None:
     written(place, to_nir(net, torch.rand(1, 12)), samples(seed, 12), stateful(net))
 
 
+def norse_current(place: Path, seed: int, gain: bool) -> None:
+    """LIFCell (CubaLIF): its synapse adds the whole input, which is w_in = tau_syn / dt; its files say w_in = 1.
+
+    gain: w_in put right in the file.
+    """
+    import norse.torch as norse  # type: ignore[import-not-found]
+    import torch
+    from norse.torch.utils.export_nir import to_nir  # type: ignore[import-not-found]
+
+    torch.manual_seed(seed)
+
+    def cell(tau_syn_inv: float, tau_mem_inv: float) -> Any:
+        numbers = {"tau_syn_inv": tau_syn_inv, "tau_mem_inv": tau_mem_inv, "v_th": 0.2, "v_leak": 0.0}
+        return norse.LIFCell(norse.LIFParameters(**{key: torch.tensor([value]) for key, value in numbers.items()}))
+
+    layers = torch.nn.Linear(12, 20), cell(200.0, 100.0), torch.nn.Linear(20, 6), cell(500.0, 250.0)
+    net = norse.SequentialState(*layers)
+    graph = to_nir(net, torch.rand(1, 12))
+    for node in graph.nodes.values() if gain else ():
+        if type(node).__name__ == "CubaLIF":
+            node.w_in = node.tau_syn / 1e-6  # the length of a step in the unit that it writes
+    written(place, graph, samples(seed, 12), stateful(net))
+
+
 WRITERS: dict[str, tuple[Callable[[Path, int], None], dict[str, Any]]] = {
     "snntorch-subtract": (lambda p, s: snntorch_leaky(p, s, "subtract"), {"reset": "subtract"}),
     "snntorch-zero": (lambda p, s: snntorch_leaky(p, s, "zero"), {"reset": "zero"}),
     "spikingjelly": (spikingjelly_conv, {}),
     "norse": (norse_leaky, {"reset": "zero", "dt": 1e-6}),
+    "snntorch-synaptic-zero": (lambda p, s: snntorch_synaptic(p, s, "zero"), {"reset": "zero"}),
+    "snntorch-synaptic-subtract": (lambda p, s: snntorch_synaptic(p, s, "subtract"), {"reset": "subtract"}),
+    "norse-current": (lambda p, s: norse_current(p, s, False), {"reset": "zero", "dt": 1e-6}),
+    "norse-current-gain": (lambda p, s: norse_current(p, s, True), {"reset": "zero", "dt": 1e-6}),
     "sinabs-single": (lambda p, s: sinabs_conv(p, s, True), {"reset": "subtract"}),
     "sinabs-multi": (lambda p, s: sinabs_conv(p, s, False), {"reset": "subtract"}),
 }

@@ -24,7 +24,7 @@ from onnx2snn.analysis.registers import membrane_bits, sum_bits
 from onnx2snn.analysis.rows import distinct
 from onnx2snn.analysis.unevenness import Arrivals, Spread, spread, steady
 from onnx2snn.ir import Array, Graph, Node, same
-from onnx2snn.ir.ops import LIF, Affine, Encoder, Input, Neuron, Readout, Staircase
+from onnx2snn.ir.ops import LIF, Affine, Encoder, Input, Neuron, Readout, Staircase, whole_decay
 from onnx2snn.reference import exact, settle_bound, tail_nodes
 
 Exactness = Literal["exact", "bounded", "analog"]
@@ -310,7 +310,7 @@ def _counts(reference: Graph) -> dict[str, tuple[int, int]]:
 
 def _leaks(op: LIF) -> str:
     """Why no count is compared: a leaky neuron has dynamics of its own."""
-    decay = f"{op.whole_decay}/4096 a step, cut toward zero" if op.integer else f"{op.decay:g} a step"
+    decay = f"{whole_decay(op.decay)}/4096 a step, cut toward zero" if op.integer else f"{op.decay:g} a step"
     return f"code lif has dynamics of its own (decay {decay}, reset {op.reset}): no count of the model's to equal"
 
 

@@ -25,6 +25,8 @@ def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
     theta, v0, bias = (array.astype(object) for array in (op.theta, op.v0, op.bias))
     low, high = (end.astype(object) * (1 << op.shift) for end in (place.low, place.high))
     low, high = low + np.minimum(bias, 0), high + np.maximum(bias, 0)
+    if isinstance(op, LIF):  # what arrives is taken in as often as the synaptic current holds it
+        low, high = low * op.worth(ticks), high * op.worth(ticks)
     reach = high - low
     bottom = np.maximum(v0 + low - theta * (ticks if most is None else most), np.minimum(v0, 0) - reach)
     top = np.minimum(v0 + high - theta * least, np.maximum(v0, theta) + reach)

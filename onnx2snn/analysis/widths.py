@@ -36,7 +36,8 @@ def _width(node: Node, places: dict[str, Place], ticks: int) -> int:
     largest = 2 * max(_most(place.low), _most(place.high))
     if isinstance(op, Neuron):
         spikes = max(ticks, op.most_at_once)
-        largest = (largest << op.shift) + _most(op.v0) + _most(op.bias) + _most(op.theta) * (spikes + 1)
+        charge = ((largest << op.shift) + _most(op.bias)) * (op.worth(ticks) if isinstance(op, LIF) else 1)
+        largest = charge + _most(op.v0) + _most(op.theta) * (spikes + 1)
     if isinstance(op, LIF):
         return _leaking(2 * largest + ticks)  # charge that a leak or a reset has taken no longer cancels
     return largest.bit_length()

@@ -5,7 +5,7 @@ from onnx2snn.reference.drive import carries_constant, constant_nodes, cut, part
 from onnx2snn.reference.feeding import feed, inputs_of, pack, sample_shape
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
-from onnx2snn.reference.neurons import FIRE, State, leak, start, step
+from onnx2snn.reference.neurons import FIRE, State, decayed, start, step
 from onnx2snn.reference.spiking import Run, awake, ends, joined, run, settle_bound
 from onnx2snn.reference.tail import tail_nodes
 from onnx2snn.reference.trace import Trace, trace
@@ -27,13 +27,13 @@ __all__ = [
     "constant_nodes",
     "counts_of",
     "cut",
+    "decayed",
     "ends",
     "evaluate",
     "exact",
     "feed",
     "inputs_of",
     "joined",
-    "leak",
     "pack",
     "part",
     "round_to",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx2snn.ir.op import Array
-from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward, Traced
+from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward, Traced, whole_decay
 from onnx2snn.reference.functions import exact
 from onnx2snn.table import Table
 
@@ -19,25 +19,30 @@ FIRE: Table[Callable[..., Array]] = Table("the reference neurons")
 class State:
     """Membrane potential v, net count n and number of spikes of either sign, all (batch, *features); ticks so far.
 
-    peak: v as it was before firing in the last tick.
+    peak: v as it was before firing in the last tick.  current: what the membrane took in then, after the synapse.
     """
 
     v: Array
     n: Array
     spikes: Array
     peak: Array
+    current: Array
     tick: int = 0
 
 
 def start(op: Neuron, shape: tuple[int, ...]) -> State:
     """The state before the first step for a batch of `shape`."""
     v = np.broadcast_to(exact(op.v0), shape).copy()
-    return State(v, np.zeros(shape, np.int64), np.zeros(shape, np.int64), v)
+    return State(v, np.zeros(shape, np.int64), np.zeros(shape, np.int64), v, np.zeros_like(v))
 
 
 def step(op: Neuron, state: State, current: Array) -> Array:
     """Integrates `current` (shift and bias included), fires, resets; returns value * spike."""
-    state.v = (leak(op, state.v) if isinstance(op, LIF) else state.v) + current
+    if isinstance(op, LIF):
+        state.current = decayed(state.current, op.current_decay, op.integer) + current
+        state.v = decayed(state.v, op.decay, op.integer) + state.current
+    else:
+        state.current, state.v = current, state.v + current
     state.peak = state.v
     spike = FIRE[type(op)](op, state)
     if isinstance(op, LIF) and op.reset == "zero":
@@ -50,15 +55,16 @@ def step(op: Neuron, state: State, current: Array) -> Array:
     return exact(op.value) * spike
 
 
-def leak(op: LIF, v: Array) -> Array:
+def decayed(v: Array, decay: float, integer: bool) -> Array:
     """decay * v; in whole numbers cut toward zero.
 
     The product is taken in two parts, high bits and low, so that it fits where v does.
     """
-    if not op.integer:
-        return v * op.decay
+    if not integer:
+        return v * decay
+    whole = whole_decay(decay)
     high, low = np.abs(v) >> DECAY_BITS, np.abs(v) & ((1 << DECAY_BITS) - 1)
-    return np.sign(v) * (high * op.whole_decay + (low * op.whole_decay >> DECAY_BITS))
+    return np.sign(v) * (high * whole + (low * whole >> DECAY_BITS))
 
 
 @FIRE.rule(IF, LIF)

@@ -82,8 +82,14 @@ def _end(op: Neuron, fed: int, steps: int) -> int:
 
 
 def awake(graph: Graph, steps: int) -> int:
-    """The first tick in which silence of all neurons means silence for good: no charge to come, no neuron to open."""
-    return max(steps, *(node.op.silent_until for node in graph.of(Neuron) if isinstance(node.op, Neuron)), 0)
+    """The first tick in which silence of all neurons means silence for good: no charge to come, no neuron to open.
+
+    Where synaptic currents go on bringing charge there is none before the end of the run.
+    """
+    ops = [node.op for node in graph.of(Neuron) if isinstance(node.op, Neuron)]
+    if any(op.lingers for op in ops):
+        return steps + settle_bound(graph, steps)
+    return max(steps, *(op.silent_until for op in ops), 0)
 
 
 def run(graph: Graph, x: Array, steps: int, settle: int | None = None, after_tick: AfterTick | None = None) -> Run:

@@ -21,7 +21,7 @@ class Trace:
 
     run: the whole run, batch of one.  spikes: net spikes sent at each tick, int64.
     membranes: potentials at the end of each tick, after firing and reset; int64 or float64, in the units of `theta`.
-    peaks: potentials before firing, leak and charge taken in.
+    peaks: potentials before firing, leak and charge taken in.  currents: what they took in, after the synapse.
     Ticks are those up to the last spike, at least the inject steps: `run.steps`.
     """
 
@@ -29,6 +29,7 @@ class Trace:
     spikes: dict[str, Array]
     membranes: dict[str, Array]
     peaks: dict[str, Array]
+    currents: dict[str, Array]
 
 
 def trace(
@@ -53,6 +54,7 @@ def trace(
         {name: np.diff(n, axis=0, prepend=np.zeros_like(n[:1])) for name, n in counts.items()},
         {name: np.stack(found[: whole.steps]) for name, found in keeper.membranes.items()},
         {name: np.stack(found[: whole.steps]) for name, found in keeper.peaks.items()},
+        {name: np.stack(found[: whole.steps]) for name, found in keeper.currents.items()},
     )
 
 
@@ -62,6 +64,7 @@ class _Keeper:
     counts: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
     membranes: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
     peaks: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
+    currents: dict[str, list[Array]] = field(default_factory=dict[str, list[Array]])
 
     def keep(self, states: Mapping[str, State]) -> None:
         """Notes the counts and membranes of one tick."""
@@ -70,6 +73,7 @@ class _Keeper:
             self.counts.setdefault(name, []).append(_copy(state.n, indices))
             self.membranes.setdefault(name, []).append(_copy(state.v, indices))
             self.peaks.setdefault(name, []).append(_copy(state.peak, indices))
+            self.currents.setdefault(name, []).append(_copy(state.current, indices))
 
 
 def _copy(values: Array, indices: Array | None) -> Array:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onnx2snn.ir import Array
-from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Neuron, SignedIF, StoreAndForward, Traced
+from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Neuron, SignedIF, StoreAndForward, Traced, whole_decay
 
 CODES = (
     IF,
@@ -76,7 +76,8 @@ def rule_of(op: Neuron, kind: np.dtype[np.generic], tracer: np.dtype[np.signedin
     leaks, decay, whole = 0, 1.0, 0
     if isinstance(op, LIF):
         leaks = DECAYS if not op.integer else WHOLE if kind.kind == "i" else TRUNCATES
-        decay, whole = (op.whole_decay if op.integer else op.decay), op.whole_decay
+        whole = whole_decay(op.decay)
+        decay = whole if op.integer else op.decay
     return Rule(
         unsigned=isinstance(op, (IF, LIF)),
         even=isinstance(op, Traced) and op.ties == "even",

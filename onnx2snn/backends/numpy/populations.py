@@ -11,8 +11,8 @@ import numpy as np
 from onnx2snn.backends.numpy.drive import Drive
 from onnx2snn.backends.numpy.fused import CODES, Block, Loop, rows, rule_of
 from onnx2snn.ir import Array, Shape
-from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward, Traced
-from onnx2snn.reference import leak
+from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, STBIF, Ladder, Neuron, SignedIF, StoreAndForward, Traced, whole_decay
+from onnx2snn.reference import decayed
 from onnx2snn.table import Table
 
 FIRE: Table[Callable[..., None]] = Table("the neurons of the NumPy simulator")
@@ -50,7 +50,8 @@ class Population:
     most: ticks that they run at most.  start: membranes (batch, *features) in place of v0.
     counts: net spikes so far, int64.  spikes: of either sign.  last: ticks until the last of them.
     silent: whether the last block ended in silence that only new charge can end.
-    loop: the compiled loop over ticks and neurons, or None: NumPy, tick after tick. Both give the same.
+    loop: the compiled loop over ticks and neurons, or None: NumPy, tick after tick. Both give the same. Neurons with a
+    synaptic current always take NumPy.
     """
 
     def __init__(
@@ -62,8 +63,9 @@ class Population:
         start: Array | None = None,
         loop: Loop | None = None,
     ) -> None:
-        self.op, self.shape, self.loop = op, shape, loop if isinstance(op, CODES) else None
+        self.op, self.shape, self.loop = op, shape, loop if isinstance(op, CODES) and not op.lingers else None
         self.v: Array = np.broadcast_to(op.v0 if start is None else start, shape).astype(kind, order="C")
+        self.current = np.zeros_like(self.v) if op.lingers else None
         tracer = np.int16 if most * op.most_at_once <= np.iinfo(np.int16).max else np.int32
         self.state = Parameters(np.broadcast_to(op.theta.astype(kind), shape), np.zeros(shape, tracer))
         self.theta = rows(op.theta, shape[1:], kind)[0]
@@ -83,7 +85,8 @@ class Population:
         """
         opens = self.op.silent_until
         train = np.empty((stop - first if opens < stop else 0, *self.shape), train_kind(self.op))
-        block = Block(first, stop, drive.ends if drive.parts else 0, opens, max(least, opens, drive.stop))
+        least = stop if self.op.lingers else max(least, opens, drive.stop)
+        block = Block(first, stop, drive.ends if drive.parts else 0, opens, least)
         self.silent = False
         ticks = (
             self._by_tick(drive, block, train) if self.loop is None else self._compiled(self.loop, drive, block, train)
@@ -136,11 +139,21 @@ class Population:
         self.silent = end <= block.stop
         return end - 1 - block.first if self.silent else len(train)
 
-    def _integrate(self, current: Array | None) -> None:
+    def _integrate(self, arriving: Array | None) -> None:
         if isinstance(self.op, LIF):
-            _leak(self.op, self.v)
-        if current is not None:
-            self.v += current
+            _decay(self.v, self.op.decay, self.op.integer)
+            arriving = self._through_synapse(self.op, arriving)
+        if arriving is not None:
+            self.v += arriving
+
+    def _through_synapse(self, op: LIF, arriving: Array | None) -> Array | None:
+        """The synaptic current, with what arrives in this tick."""
+        if self.current is None:
+            return arriving
+        _decay(self.current, op.current_decay, op.integer)
+        if arriving is not None:
+            self.current += arriving
+        return self.current
 
     def _reset(self, spike: Array) -> None:
         if isinstance(self.op, LIF) and self.op.reset == "zero":
@@ -149,14 +162,14 @@ class Population:
             self.v -= self.state.theta * spike
 
 
-def _leak(op: LIF, v: Array) -> None:
+def _decay(v: Array, decay: float, integer: bool) -> None:
     """v <- decay v, in whole numbers cut toward zero; in place, exact in any type that holds the product."""
-    if not op.integer:
-        v *= op.decay
+    if not integer:
+        v *= decay
     elif v.dtype.kind == "i":
-        np.copyto(v, leak(op, v))
+        np.copyto(v, decayed(v, decay, integer))
     else:
-        v *= op.whole_decay
+        v *= whole_decay(decay)
         v *= 2.0**-DECAY_BITS
         np.trunc(v, out=v)
 

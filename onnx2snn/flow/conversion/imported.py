@@ -68,7 +68,7 @@ class Imported:
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
         """The network as `backend` takes it, its design rules checked."""
         if self.code not in backend.codes:
-            hint = "; --reset subtract lets its IF neurons be code if" if self.code == "lif" else ""
+            hint = self._hint() if self.code == "lif" else ""
             raise BackendError(
                 f"backend {backend.name} cannot run code {self.code}; it runs: {', '.join(backend.codes)}{hint}"
             )
@@ -101,6 +101,11 @@ class Imported:
         )
         backend.check(network)
         return network
+
+    def _hint(self) -> str:
+        if any(node.op.lingers for node in self.graph.of(Neuron) if isinstance(node.op, Neuron)):
+            return "; neurons with a synaptic current (CubaLIF) run on numpy and torch, on no chip yet"
+        return "; --reset subtract lets its IF neurons be code if"
 
     def _recipe(self, backend: Backend, steps: int) -> Recipe:
         """Passes to synapses that can become whole numbers; of a backend's own those that go beyond the common ones."""

@@ -55,7 +55,8 @@ def _note(reading: Reading, record: Record) -> str:
         return ""
     op = node.op
     leak = f", keeps {op.decay:.6g} a step, resets to {op.reset}" if isinstance(op, LIF) else ", subtracts it"
-    return f"fires from {_range(op.theta)}{leak}, read as {reading.settings}"
+    held = f", its current keeps {op.current_decay:.6g} a step" if isinstance(op, LIF) and op.lingers else ""
+    return f"fires from {_range(op.theta)}{leak}{held}, read as {reading.settings}"
 
 
 def _range(values: Array) -> str:

@@ -10,14 +10,15 @@ With a = dt / tau (`euler`, as snnTorch, Norse and SpikingJelly do) or a = 1 - e
 while I holds, as sinabs does), one step of the LIF is v <- (1 - a) v + a (v_leak + r I). Measured from v_leak and in
 units of the gain a r that is u <- decay u + I with decay = 1 - a and theta = (v_threshold - v_leak) / (a r): the
 neuron of `onnx2snn.ir.ops.LIF`. A synapse is a filter in front of it, j <- (1 - a_syn) j + S, whose new value the
-membrane takes in the same step, and its gain a_syn w_in divides the threshold as well. Membranes start at v_leak (of
-IF: v_reset), or where metadata `v0` says so.
+membrane takes in the same step, and its gain a_syn w_in divides the threshold as well (snnTorch's Synaptic and Norse's
+LIFCell step so; `exponential` takes each equation to be exact while what drives it holds). A reset leaves the current.
+Membranes start at v_leak (of IF: v_reset), or where metadata `v0` says so; currents at zero.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -74,16 +75,19 @@ class Cell:
     v0: Array
     decay: float
     reset: Reset
+    current_decay: float = 0.0
 
     def op(self, leaky: bool) -> Neuron:
         """The neuron; one that need not leak does so by a factor of one where others of the graph leak."""
         shared = {"theta": self.theta, "v0": self.v0, "bias": np.zeros(()), "value": np.ones(())}
-        return LIF(**shared, decay=self.decay, reset=self.reset) if leaky else IF(**shared)
+        if not leaky:
+            return IF(**shared)
+        return LIF(**shared, decay=self.decay, reset=self.reset, current_decay=self.current_decay)
 
     @property
     def leaky(self) -> bool:
         """Whether it takes more than integrate-and-fire with soft reset."""
-        return self.decay != 1 or self.reset == "zero"
+        return self.decay != 1 or self.reset == "zero" or self.current_decay > 0
 
 
 def if_cell(raw: Raw, shape: Shape, how: Discretisation) -> Cell:
@@ -97,6 +101,14 @@ def lif_cell(raw: Raw, shape: Shape, how: Discretisation) -> Cell:
     """LIF."""
     part = _part(raw, "tau", shape, how)
     return _cell(raw, shape, how, "v_leak", part * parameter(raw.fields, "r", shape, 1.0), 1 - part)
+
+
+def cuba_cell(raw: Raw, shape: Shape, how: Discretisation) -> Cell:
+    """CubaLIF."""
+    synapse, part = _part(raw, "tau_syn", shape, how), _part(raw, "tau_mem", shape, how)
+    r, w_in = (parameter(raw.fields, name, shape, 1.0) for name in ("r", "w_in"))
+    cell = _cell(raw, shape, how, "v_leak", part * r * synapse * w_in, 1 - part)
+    return replace(cell, current_decay=1 - synapse)
 
 
 def threshold_cell(raw: Raw, shape: Shape, how: Discretisation) -> Cell:
@@ -115,9 +127,9 @@ def _part(raw: Raw, name: str, shape: Shape, how: Discretisation) -> float:
     steps = float(tau.reshape(-1)[0]) / how.dt
     if how.integrator == "exponential":
         return 1 - float(np.exp(-1 / steps))
-    if steps < 1:
+    if steps < 1 - SAME:
         raise ModelError(f"{name}: at least a step of dt = {how.dt:g} expected, found {tau.min():g}; give its dt")
-    return 1 / steps
+    return 1.0 if steps <= 1 + SAME else 1 / steps
 
 
 def _cell(raw: Raw, shape: Shape, how: Discretisation, rest: str, gain: Array, decay: float) -> Cell:
@@ -131,7 +143,8 @@ def _cell(raw: Raw, shape: Shape, how: Discretisation, rest: str, gain: Array, d
         raise ModelError("v_reset: a reset to v_leak expected, found another potential")
     gain = np.where(np.abs(gain - 1) <= SAME, 1.0, gain)
     if not (gain > 0).all():
-        raise ModelError(f"r: positive gains expected, found {np.min(gain):g} a step")
+        which = "r, w_in" if "w_in" in fields else "r"
+        raise ModelError(f"{which}: positive gains expected, found {np.min(gain):g} a step")
     theta = (parameter(fields, "v_threshold", shape, 1.0) - base) / gain
     if not (theta > 0).all():
         raise ModelError(f"v_threshold: above the potential at rest expected, found {theta.min():g} above it")

@@ -49,7 +49,6 @@ REFUSED: dict[str, str] = {
     "Delay": "spikes pass on within the step here; a delay would have to be trained away",
     "I": "an integrator that never fires; the readout of a network integrates already, take it out",
     "LI": "a leaky integrator that never fires; end the network with spikes or with the layer before it",
-    "CubaLIF": "a neuron with a synaptic current of its own, which has no form here yet",
     "CubaLI": "a leaky integrator that never fires; end the network with spikes or with the layer before it",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 
 from onnx2snn.errors import ModelError
-from onnx2snn.frontends.nir.dynamics import Cell, Discretisation, if_cell, lif_cell, threshold_cell
+from onnx2snn.frontends.nir.dynamics import Cell, Discretisation, cuba_cell, if_cell, lif_cell, threshold_cell
 from onnx2snn.frontends.nir.fields import array, features, parameter, small, wholes, word
 from onnx2snn.frontends.nir.file import Raw
 from onnx2snn.frontends.nir.reader import Reader, rule
@@ -16,6 +16,7 @@ from onnx2snn.ir.ops import Affine, AveragePool, Conv, Dense, Input, Reshape, Su
 CELLS: dict[str, Callable[[Raw, Shape, Discretisation], Cell]] = {
     "IF": if_cell,
     "LIF": lif_cell,
+    "CubaLIF": cuba_cell,
     "Threshold": threshold_cell,
 }
 

@@ -29,6 +29,7 @@ from onnx2snn.ir.ops.neuron import (
     StoreAndForward,
     Ties,
     Traced,
+    whole_decay,
 )
 from onnx2snn.ir.ops.pooling import AveragePool, MaxPool, Pool, SumPool
 from onnx2snn.ir.ops.staircase import Encoder, Quantise, QuantiserRounding, Rounding, Staircase, Steps
@@ -119,4 +120,5 @@ __all__ = [
     "Traced",
     "Transpose",
     "Unary",
+    "whole_decay",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
@@ -17,6 +18,11 @@ from onnx2snn.ir.op import Array, Op, Shape, finite, fits, require
 Ties = Literal["up", "even"]
 Reset = Literal["subtract", "zero"]
 DECAY_BITS = 12  #: a decay in whole numbers is a multiple of 2^-12, as on Loihi
+
+
+def whole_decay(decay: float) -> int:
+    """A decay in units of 2^-12, rounded."""
+    return round(decay * (1 << DECAY_BITS))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,6 +67,11 @@ class Neuron(Op):
     def silent_until(self) -> int:
         """The tick before which the neuron only integrates."""
         return 0
+
+    @property
+    def lingers(self) -> bool:
+        """Whether charge goes on arriving at the membrane after nothing reaches the neuron any more."""
+        return False
 
     def check(self) -> None:
         arrays = {"theta": self.theta, "v0": self.v0, "bias": self.bias, "value": self.value}
@@ -123,34 +134,56 @@ class SignedIF(Neuron):
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LIF(Neuron):
-    """Leaky integrate-and-fire: v_t = decay v_{t-1} + I_t; s_t = 1 if v_t >= theta, else 0.
+    """Leaky integrate-and-fire: v_t = decay v_{t-1} + c_t; s_t = 1 if v_t >= theta, else 0.
 
-    I_t = 2^shift x_t + bias_t. Reset after a spike: v_t <- v_t - theta ("subtract"), or v_t <- 0 ("zero").
-    In whole numbers decay v_{t-1} is cut toward zero to a whole number, as Loihi does. With decay 1 and reset
-    "subtract" this is `IF`. The count depends on when charge arrives, by design: no staircase stands behind it.
-    (C5) 0 <= decay <= 1, in an integer neuron a multiple of 2^-12.  (C6) reset is "subtract" or "zero".
-    Source: the neuron of networks trained with STBP (Wu et al., Frontiers in Neuroscience 2018).
+    c_t = current_decay c_{t-1} + I_t is the synaptic current (c_{-1} = 0), I_t = 2^shift x_t + bias_t what arrives;
+    with a current_decay of 0 it has no memory. Reset after a spike: v_t <- v_t - theta ("subtract"), or v_t <- 0
+    ("zero"); the current stays. In whole numbers decay v_{t-1} and current_decay c_{t-1} are cut toward zero to whole
+    numbers, as Loihi does with its two registers. With decay 1, reset "subtract" and no memory of the current this is
+    `IF`. The count depends on when charge arrives, by design: no staircase stands behind it.
+    (C5) 0 <= decay <= 1 and 0 <= current_decay <= 1, in an integer neuron multiples of 2^-12.
+    (C6) reset is "subtract" or "zero".
+    Sources: the neuron of networks trained with STBP (Wu et al., Frontiers in Neuroscience 2018); CubaLIF of NIR
+    (Pedersen et al., Nature Communications 2024); Loihi's neuron (Davies et al., IEEE Micro 2018).
     """
 
     code: ClassVar[str] = "lif"
     exact: ClassVar[bool] = False
     decay: float
     reset: Reset = "subtract"
+    current_decay: float = 0.0
 
     @property
     def range(self) -> tuple[int, int | None]:
         return (0, None)
 
     @property
-    def whole_decay(self) -> int:
-        """The decay in units of 2^-12, rounded."""
-        return round(self.decay * (1 << DECAY_BITS))
+    def lingers(self) -> bool:
+        return self.current_decay > 0
+
+    @property
+    def decays(self) -> dict[str, float]:
+        """The decays of both registers by the names of their fields."""
+        return {"decay": self.decay, "current_decay": self.current_decay}
+
+    @property
+    def whole_decays(self) -> dict[str, float]:
+        """The same, as an integer neuron can have them: rounded to multiples of 2^-12."""
+        return {name: whole_decay(decay) / (1 << DECAY_BITS) for name, decay in self.decays.items()}
+
+    def worth(self, ticks: int) -> int:
+        """At most how much of one unit of charge the membrane gets through the current in so many ticks, rounded up.
+
+        Of a unit that arrives, the current brings current_decay^k units k ticks later: 1 / (1 - current_decay) in all.
+        """
+        return ticks if self.current_decay == 1 else max(1, min(ticks, ceil(1 / (1 - self.current_decay))))
 
     def check(self) -> None:
         super().check()
-        require(0 <= self.decay <= 1, "C5", f"a decay from 0 to 1 expected, found {self.decay}")
-        whole = self.decay * (1 << DECAY_BITS) == self.whole_decay
-        require(whole or not self.integer, "C5", f"decay {self.decay} of an integer neuron is no multiple of 2^-12")
+        for name, decay in self.decays.items():
+            require(0 <= decay <= 1, "C5", f"a {name} from 0 to 1 expected, found {decay}")
+            whole = decay == self.whole_decays[name]
+            require(whole or not self.integer, "C5", f"{name} {decay} of an integer neuron is no multiple of 2^-12")
         require(self.reset in get_args(Reset), "C6", f"reset subtract or zero expected, found {self.reset!r}")
 
 

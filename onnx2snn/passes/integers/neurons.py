@@ -17,7 +17,7 @@ from onnx2snn.analysis.registers import membrane_bits
 from onnx2snn.analysis.solve import Limits, Solution, solve
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node, Shape
-from onnx2snn.ir.ops import DECAY_BITS, LIF, NEURONS, Affine, Encoder, Neuron
+from onnx2snn.ir.ops import DECAY_BITS, LIF, NEURONS, Affine, Encoder, Neuron, whole_decay
 from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, multipliers
 from onnx2snn.passes.integers.timed import timed_neuron
 
@@ -37,8 +37,10 @@ MOST_MULTIPLIER = 1 << 16  #: of what arrives, where no power of two serves
 def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Place]:
     op, (place,) = node.op, arriving
     assert isinstance(op, Neuron)
-    if isinstance(op, LIF) and op.decay * (1 << DECAY_BITS) != op.whole_decay:
-        builder.notes.append(f"{node}: decay {op.decay} rounded to {op.whole_decay}/{1 << DECAY_BITS}")
+    if isinstance(op, LIF):
+        for name, decay in op.decays.items():
+            if decay != op.whole_decays[name]:
+                builder.notes.append(f"{node}: {name} {decay} rounded to {whole_decay(decay)}/{1 << DECAY_BITS}")
     low, high = op.range
     out = Lattice(np.asarray(op.value), np.asarray(low), np.asarray(builder.steps if high is None else high), node.name)
     if builder.timed:
@@ -131,7 +133,7 @@ def integer_neuron(op: Neuron, theta: Array, v0: Array, ties_even: bool, shift: 
     if isinstance(op, LIF):
         finer = max(0, FINE_BITS - int(theta.min()).bit_length())
         theta, v0, shift = theta << finer, v0 << finer, shift + finer
-        leak = {"decay": op.whole_decay / (1 << DECAY_BITS)}
+        leak = op.whole_decays
     start = theta // 2
     ties = "even" if ties_even else "up"
     return replace(op, theta=theta, v0=start, bias=v0 - start, value=np.asarray(1), shift=shift, ties=ties, **leak)

@@ -10,7 +10,7 @@ from onnx2snn.analysis.lattice import Lattice, enclosing
 from onnx2snn.analysis.timing import Steady, spike_alike
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node
-from onnx2snn.ir.ops import DECAY_BITS, IF, LIF, Affine, Encoder, Neuron
+from onnx2snn.ir.ops import IF, LIF, Affine, Encoder, Neuron
 from onnx2snn.passes.integers.builder import Analog, Builder, Pair, Place, add_scaled, commensurable
 from onnx2snn.reference import constant_nodes
 
@@ -67,7 +67,7 @@ def _on_smallest_grid(builder: Builder, node: Node, op: Neuron, place: Lattice) 
 def _rounded(op: Neuron, real: Steady, shift: int, form: tuple[int, ...], steps: int) -> Neuron:
     grid = (1 << shift) / real.unit
     theta, v0, bias = (np.rint(a * grid).astype(np.int64).reshape(form) for a in (real.theta, real.v0, real.bias))
-    leak = {"decay": op.whole_decay / (1 << DECAY_BITS)} if isinstance(op, LIF) else {}
+    leak = op.whole_decays if isinstance(op, LIF) else {}
     one = np.asarray(1)
     return replace(op, theta=np.maximum(theta, 1), v0=v0, bias=bias * steps, value=one, shift=shift, **leak)
 

@@ -194,24 +194,50 @@ class SignedIF(Neuron):
 
 
 class LIF(Neuron):
-    """v_t = decay v_{t-1} + 2^shift x_t + bias_t;  s = 1 if v >= theta, else 0;  v <- v - theta s, or 0 after a spike.
+    """v_t = decay v_{t-1} + c_t;  s = 1 if v >= theta, else 0;  v <- v - theta s, or 0 after a spike.
 
-    In whole numbers decay v_{t-1} is cut toward zero.
+    c_t = current_decay c_{t-1} + 2^shift x_t + bias_t is the synaptic current.
+    In whole numbers decay v_{t-1} and current_decay c_{t-1} are cut toward zero.
     """
 
-    def __init__(self, *, decay: float, reset: Literal["subtract", "zero"] = "subtract", **rest: Any) -> None:
+    def __init__(
+        self, *, decay: float, reset: Literal["subtract", "zero"] = "subtract", current_decay: float = 0.0, **rest: Any
+    ) -> None:
         super().__init__(**rest)
-        self.decay, self.to_zero = decay, reset == "zero"
+        self.decay, self.to_zero, self.current_decay = decay, reset == "zero", current_decay
 
     def leak(self, v: Tensor) -> Tensor:
+        return self.decayed(v, self.decay)
+
+    def decayed(self, v: Tensor, decay: float) -> Tensor:
+        """decay * v, in whole numbers cut toward zero."""
         if self.number is None:
-            return v * self.decay
-        whole = round(self.decay * (1 << DECAY_BITS))
+            return v * decay
+        whole = round(decay * (1 << DECAY_BITS))
         if v.is_floating_point():
             return torch.trunc(v * whole / (1 << DECAY_BITS))
         size = v.abs()  # the product in two parts, high bits and low, so that it fits where v does
         low = (size & ((1 << DECAY_BITS) - 1)) * whole >> DECAY_BITS
         return v.sign() * ((size >> DECAY_BITS) * whole + low)
+
+    def arriving(self, signal: Signal, kind: torch.dtype) -> Callable[[int], Tensor | None]:
+        arriving = super().arriving(signal, kind)
+        return self.through_synapse(arriving) if self.current_decay else arriving
+
+    def through_synapse(self, arriving: Callable[[int], Tensor | None]) -> Callable[[int], Tensor | None]:
+        """The synaptic current at a tick, asked for one tick after the other."""
+        held: Tensor | None = None
+
+        def current(tick: int) -> Tensor | None:
+            nonlocal held
+            new, kept = arriving(tick), None if held is None else self.decayed(held, self.current_decay)
+            held = new if kept is None else kept if new is None else kept + new
+            return held
+
+        return current
+
+    def least(self, signal: Signal) -> int:
+        return self.clock.most if self.current_decay else super().least(signal)
 
     def reset(self, v: Tensor, theta: Tensor, spike: Tensor) -> Tensor:
         return v * (1 - spike) if self.to_zero else super().reset(v, theta, spike)
