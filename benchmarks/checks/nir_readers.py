@@ -320,6 +320,22 @@ def spikingjelly_conv(place: Path, seed: int) -> None:
     written(place, graph, samples(seed, 1, 8, 8), net)
 
 
+def spikingjelly_current(place: Path, seed: int) -> None:
+    """Leaky neurons behind a synaptic current (CubaLIF), with hard reset."""
+    import torch
+    from spikingjelly.activation_based import functional, layer, neuron  # type: ignore[import-not-found]
+    from spikingjelly.activation_based.nir_exchange.to_nir import export_to_nir  # type: ignore[import-not-found]
+
+    torch.manual_seed(seed)
+    fire = [
+        neuron.CUBALIFNode(c_decay=c, v_decay=v, v_threshold=1.0, v_reset=0.0) for c, v in ((0.8, 0.9), (0.5, 0.75))
+    ]
+    net = torch.nn.Sequential(layer.Linear(12, 20), fire[0], layer.Linear(20, 6), fire[1])
+    graph = export_to_nir(net, torch.rand(1, 12))
+    functional.reset_net(net)
+    written(place, graph, samples(seed, 12), net)
+
+
 def sinabs_conv(place: Path, seed: int, single: bool) -> None:
     """Convolution, IAF, sum pool, dense, IAF with soft reset; one spike a step, or as many as fit (its default)."""
     import sinabs.activation as sa  # type: ignore[import-not-found]
@@ -394,6 +410,7 @@ WRITERS: dict[str, tuple[Callable[[Path, int], None], dict[str, Any]]] = {
     "snntorch-subtract": (lambda p, s: snntorch_leaky(p, s, "subtract"), {"reset": "subtract"}),
     "snntorch-zero": (lambda p, s: snntorch_leaky(p, s, "zero"), {"reset": "zero"}),
     "spikingjelly": (spikingjelly_conv, {}),
+    "spikingjelly-current": (spikingjelly_current, {}),
     "norse": (norse_leaky, {"reset": "zero", "dt": 1e-6}),
     "snntorch-synaptic-zero": (lambda p, s: snntorch_synaptic(p, s, "zero"), {"reset": "zero"}),
     "snntorch-synaptic-subtract": (lambda p, s: snntorch_synaptic(p, s, "subtract"), {"reset": "subtract"}),

@@ -10,9 +10,10 @@ With a = dt / tau (`euler`, as snnTorch, Norse and SpikingJelly do) or a = 1 - e
 while I holds, as sinabs does), one step of the LIF is v <- (1 - a) v + a (v_leak + r I). Measured from v_leak and in
 units of the gain a r that is u <- decay u + I with decay = 1 - a and theta = (v_threshold - v_leak) / (a r): the
 neuron of `onnx2snn.ir.ops.LIF`. A synapse is a filter in front of it, j <- (1 - a_syn) j + S, whose new value the
-membrane takes in the same step, and its gain a_syn w_in divides the threshold as well (snnTorch's Synaptic and Norse's
-LIFCell step so; `exponential` takes each equation to be exact while what drives it holds). A reset leaves the current.
-Membranes start at v_leak (of IF: v_reset), or where metadata `v0` says so; currents at zero.
+membrane takes in the same step, and its gain a_syn w_in divides the threshold as well (Synaptic of snnTorch,
+CUBALIFNode of SpikingJelly and LIFCell of Norse step so; `exponential` takes each equation to be exact while what
+drives it holds). A reset leaves the current. Membranes start at v_leak (of IF: v_reset), or where metadata `v0` says
+so; currents at zero.
 """
 
 from __future__ import annotations
