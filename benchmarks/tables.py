@@ -93,16 +93,17 @@ PUBLISHED = {  #: of the MNIST variant of Fast-SNN: ANN, unsigned, signed, fine-
 
 def fast_snn_whole() -> str:
     """The inexact codes on all test images, beside what the source reports."""
-    columns = ("network", "bits", "", "ANN", "`if`", "`signed-if`", "fine-tuned")
+    columns = ("network", "bits", "", "ANN", "`if`", "`signed-if`", "fine-tuned", "`if`, membranes calibrated")
     return table(columns, _beside_the_source(results("fast_snn")))
 
 
 def _beside_the_source(found: dict[str, Any]) -> Iterator[tuple[object, ...]]:
     for (name, bits), source in PUBLISHED.items():
         row = found[name]["bits"][bits]
-        codes = [row["on_all_test_images"].get(code) for code in ("if", "signed-if", "signed-if, fine-tuned")]
+        names = ("if", "signed-if", "signed-if, fine-tuned", "if, membranes calibrated")
+        codes = [row["on_all_test_images"].get(code) for code in names]
         yield (name, bits, "here", *map(percent, (row["ann_on_all_test_images"], *codes)))
-        yield (name, bits, "source", *(f"{number:.2f}" for number in source))
+        yield (name, bits, "source", *(f"{number:.2f}" for number in source), "")
 
 
 def _thousands(number: int | str) -> str:
@@ -214,7 +215,7 @@ def _setting(name: str, row: dict[str, Any], lost: tuple[str, ...]) -> tuple[obj
         name,
         percent(row["ann_accuracy"]),
         percent(row["accuracy"]),
-        f"{row['differing_counts'] - row['float32_near_ties']:,} of {row['counts']:,}",
+        f"{row['differing_counts']:,} ({row['float32_near_ties']:,} near-ties) of {row['counts']:,}",
         f"{row['noisy_test_images']:,}",
         *(f"{percent(drop['accuracy'])} ± {percent(drop['deviation'])}" for drop in noise),
         f"{ours['units']:,}",
