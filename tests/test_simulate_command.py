@@ -205,9 +205,16 @@ def tiled(path: Path, times: int) -> Path:
     return path
 
 
+#: The command; what a shell starts in the background ignores Ctrl-C, and so would its children.
+HEEDS_CTRL_C = (
+    "import signal; from onnx2snn.__main__ import main; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
+)
+
+
 def test_ctrl_c_is_one_line_and_leaves_what_is_done(net: Path, tmp_path: Path) -> None:
     data, save = tiled(tmp_path / "much.npz", 200), tmp_path / "out.npz"
-    words = [sys.executable, "-m", "onnx2snn", "simulate", str(net), "--data", str(data), "--save", str(save)]
+    words = [sys.executable, "-c", HEEDS_CTRL_C, "simulate", str(net), "--data", str(data), "--save", str(save)]
     process = subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     partial, until = tmp_path / "out.npz.partial", time.monotonic() + 120
     while len(list(partial.glob("0-*.npz"))) < 2 and time.monotonic() < until:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from onnx2snn.analysis.certificate import Certificate, certify
-from onnx2snn.analysis.imported import certify_imported
+from onnx2snn.analysis.certificate import Certificate
 from onnx2snn.artifact import FineTuning, Source, check_files
 from onnx2snn.errors import ArtifactError, Onnx2SnnError, UsageError
-from onnx2snn.flow.batches import batch_size
-from onnx2snn.flow.conversion.calibrate import was_calibrated
 from onnx2snn.flow.evaluation.evaluate import Progress
-from onnx2snn.flow.evaluation.partial import Partial
-from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reading import is_spiking, read_again, read_model
-from onnx2snn.flow.verification.diagnose import Diagnoser
 from onnx2snn.flow.verification.findings import Diagnosis
-from onnx2snn.flow.verification.imported import EXECUTOR, imported_measure
-from onnx2snn.flow.verification.parity import Batch, LayerParity, Parity, batch_of, measured, parity_of
-from onnx2snn.flow.verification.reference import OnnxTruth, exact_counts
-from onnx2snn.ir import Array, Graph
+from onnx2snn.flow.verification.measure import Case, measure
+from onnx2snn.flow.verification.parity import Parity
+from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.passes import approximate
 from onnx2snn.passes.text import parse_recipe
@@ -72,15 +62,37 @@ def verify(
     findings. `diagnose` splits them into causes and tries what would mend them; it needs `data`. With `keep`, batches
     that are done are kept in the folder `KEEP.partial` until all are; `resume` goes on with them.
     """
+    _check_use(data, diagnose, keep, resume)
+    findings: list[str] = []
+    case = _opened(Path(model), Path(folder), findings)
+    if case.spiking and diagnose:
+        raise UsageError("--diagnose: goes with an ONNX network; a trained spiking network has no staircases to miss")
+    artifact, certificate = case.artifact, case.certificate()
+    claims = _against_claims(artifact, case.graph, certificate)
+    findings += [_of_another(case.another, claims, len(certificate.verdicts))] if case.another else claims
+    findings += artifact.backend.audit(artifact.network(case.graph, certificate), artifact.folder)
+    parity, diagnosis = None, None
+    if data is not None:
+        parity, diagnosis = measure(case, Path(data), diagnose, None if keep is None else Path(keep), resume, progress)
+        findings += _against_proof(certificate, parity)
+    tuning = artifact.manifest.fine_tuning
+    return Verification(certificate, parity, tuple(findings), case.calibrated, tuning, diagnosis, case.spiking)
+
+
+def _check_use(data: object, diagnose: bool, keep: object, resume: bool) -> None:
     if keep is not None and (data is None or diagnose):
         raise UsageError("--keep: goes with samples (--data), and not with --diagnose")
     if resume and keep is None:
         raise UsageError("--resume: goes with --keep NAME, beside which measurements are kept")
     if diagnose and data is None:
         raise UsageError("--diagnose: samples expected, found none; give --data DATA.npz")
-    artifact = open_artifact(Path(folder), trust=True)
-    findings = [f"{problem}" for problem in check_files(artifact.folder, artifact.manifest)]
-    source = Source.of(_existing(Path(model)))
+
+
+def _opened(model: Path, folder: Path, findings: list[str]) -> Case:
+    """The artifact and its model; adds what is wrong with the files to `findings`."""
+    artifact = open_artifact(folder, trust=True)
+    findings += check_files(artifact.folder, artifact.manifest)
+    source = Source.of(_existing(model))
     made_from = artifact.manifest.model
     another = f"the artifact was made from another file than {source.file} ({made_from.file})"
     another = "" if source.sha256 == made_from.sha256 else another
@@ -88,44 +100,12 @@ def verify(
         graph = artifact.graph()
     except ArtifactError as error:
         raise ArtifactError("; ".join(findings or [str(error)])) from error
-    ann = read_again(Path(model), artifact.manifest.reading).graph
-    spiking = is_spiking(ann)
-    if spiking and diagnose:
-        raise UsageError("--diagnose: goes with an ONNX network; a trained spiking network has no staircases to miss")
+    ann = read_again(model, artifact.manifest.reading).graph
     try:
         reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))
     except Onnx2SnnError as error:
         raise ArtifactError("; ".join([*findings, *filter(None, [another]), str(error)])) from error
-    tuning = artifact.manifest.fine_tuning
-    changed = [*lost, *([] if tuning is None else [str(tuning)])]
-    prove = certify_imported if spiking else certify
-    certificate = prove(reference, graph, artifact.manifest.steps, artifact.manifest.schedule.settle, changed)
-    claims = _against_claims(artifact, graph, certificate)
-    findings += [_of_another(another, claims, len(certificate.verdicts))] if another else claims
-    findings += artifact.backend.audit(artifact.network(graph, certificate), artifact.folder)
-    parity, diagnosis = None, None
-    calibrated = was_calibrated(artifact.manifest.staircase_passes)
-    if data is not None:
-        manifest = artifact.manifest
-        with SampleStream(Path(data), manifest.inputs) as samples:
-            key = {"artifact": manifest.digest, "model": source.sha256, "data": samples.digest()}
-            partial = None if keep is None else Partial(Path(keep), key)
-            if partial is not None:
-                partial.prepare(resume)
-            if spiking:
-                measure, executor, own = imported_measure(artifact, reference), EXECUTOR, False
-                diagnoser = None
-            else:
-                integer, codes = manifest.arithmetic == "integer", artifact.backend.codes
-                diagnoser = Diagnoser(reference, graph, manifest.schedule, manifest.code, integer, codes)
-                truth = OnnxTruth(Path(model), reference, bool(lost) or calibrated)
-                measure = _measure(truth, artifact, diagnoser, diagnose)
-                executor, own = truth.session.name, truth.calibrated
-            found = measured(samples, batch_size(graph), measure, partial, progress)
-            parity = parity_of(found, samples.y, executor, own)
-            diagnosis = diagnoser.finish() if diagnoser is not None and diagnose else None
-        findings += _against_proof(certificate, parity)
-    return Verification(certificate, parity, tuple(findings), calibrated, tuning, diagnosis, spiking)
+    return Case(model, source.sha256, artifact, graph, reference, tuple(lost), is_spiking(ann), another)
 
 
 def _existing(path: Path) -> Path:
@@ -171,51 +151,6 @@ def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) ->
                 f"{verdict.proven} of {verdict.breakpoints} proven" + (f" ({verdict.reason})" if verdict.reason else "")
             )
     return found
-
-
-def _measure(truth: OnnxTruth, artifact: Artifact, diagnoser: Diagnoser, diagnose: bool) -> Callable[[Array], Batch]:
-    """What measures a batch against the model, each population in the network and alone."""
-    measure, simulator = diagnoser.measure, artifact.simulator()
-
-    def batch(x: Array) -> Batch:
-        expected, found = truth.of(x), simulator.run(x)
-        alone, _ = measure.run(x, given=measure.forced(expected.counts))
-        if diagnose:
-            diagnoser.add(x, expected, found.counts, alone)
-        exact = _once(lambda: exact_counts(measure.reference, x))
-        layers: list[LayerParity] = []
-        for name, population in measure.populations.items():
-            if name in found.counts:
-                levels = population.levels(found.counts[name]), population.levels(alone[name])
-                layers.append(_layer(name, *levels, expected.counts[name], exact))
-        return batch_of(found.outputs, expected.outputs, found.steps, layers)
-
-    return batch
-
-
-def _layer(name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]) -> LayerParity:
-    """The counts of a batch against the model's; exact: works out those of float64."""
-    wrong = found != truth
-    return LayerParity(
-        name,
-        counts=truth.size,
-        alone=int((alone != truth).sum()),
-        cumulative=int(wrong.sum()),
-        rounding=int((wrong & (found == exact()[name])).sum()) if wrong.any() else 0,
-        worst=int(np.abs(found - truth).max(initial=0)),
-        worst_alone=int(np.abs(alone - truth).max(initial=0)),
-    )
-
-
-def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:
-    made: list[dict[str, Array]] = []
-
-    def get() -> dict[str, Array]:
-        if not made:
-            made.append(make())
-        return made[0]
-
-    return get
 
 
 def _against_proof(certificate: Certificate, parity: Parity) -> list[str]:

@@ -1,0 +1,125 @@
+"""An artifact measured on samples beside what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onnx2snn.analysis.certificate import Certificate, certify
+from onnx2snn.analysis.imported import certify_imported
+from onnx2snn.flow.batches import batch_size
+from onnx2snn.flow.conversion.calibrate import was_calibrated
+from onnx2snn.flow.evaluation.evaluate import Progress
+from onnx2snn.flow.evaluation.partial import Partial
+from onnx2snn.flow.evaluation.stream import SampleStream
+from onnx2snn.flow.opening import Artifact
+from onnx2snn.flow.verification.diagnose import Diagnoser
+from onnx2snn.flow.verification.findings import Diagnosis
+from onnx2snn.flow.verification.imported import EXECUTOR, imported_measure
+from onnx2snn.flow.verification.parity import Batch, LayerParity, Parity, batch_of, measured, parity_of
+from onnx2snn.flow.verification.reference import OnnxTruth, exact_counts
+from onnx2snn.ir import Array, Graph
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is verified.
+
+    model, sha256: the model file.  graph: the artifact's network.  reference: the model's, as staircases (or as the
+    trained spiking network that it is, `spiking`).  lost: what passes changed of its meaning.
+    another: says so where the artifact was made from another file, else "".
+    """
+
+    model: Path
+    sha256: str
+    artifact: Artifact
+    graph: Graph
+    reference: Graph
+    lost: tuple[str, ...]
+    spiking: bool
+    another: str
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether calibration quantised the model."""
+        return was_calibrated(self.artifact.manifest.staircase_passes)
+
+    def certificate(self) -> Certificate:
+        """What can be proven of it."""
+        manifest, prove = self.artifact.manifest, certify_imported if self.spiking else certify
+        changed = [*self.lost, *([] if manifest.fine_tuning is None else [str(manifest.fine_tuning)])]
+        return prove(self.reference, self.graph, manifest.steps, manifest.schedule.settle, changed)
+
+
+def measure(
+    case: Case, data: Path, diagnose: bool, keep: Path | None, resume: bool, progress: Progress | None
+) -> tuple[Parity, Diagnosis | None]:
+    """Counts and outputs on the samples of a file, and, if asked, why counts differ."""
+    manifest = case.artifact.manifest
+    with SampleStream(data, manifest.inputs) as samples:
+        partial = None
+        if keep is not None:
+            partial = Partial(keep, {"artifact": manifest.digest, "model": case.sha256, "data": samples.digest()})
+            partial.prepare(resume)
+        size = batch_size(case.graph)
+        if case.spiking:
+            batches = measured(samples, size, imported_measure(case.artifact, case.reference), partial, progress)
+            return parity_of(batches, samples.y, EXECUTOR), None
+        integer, codes = manifest.arithmetic == "integer", case.artifact.backend.codes
+        diagnoser = Diagnoser(case.reference, case.graph, manifest.schedule, manifest.code, integer, codes)
+        truth = OnnxTruth(case.model, case.reference, bool(case.lost) or case.calibrated)
+        beside = _beside_the_model(truth, case.artifact, diagnoser, diagnose)
+        parity = parity_of(
+            measured(samples, size, beside, partial, progress), samples.y, truth.session.name, truth.calibrated
+        )
+        return parity, diagnoser.finish() if diagnose else None
+
+
+def _beside_the_model(
+    truth: OnnxTruth, artifact: Artifact, diagnoser: Diagnoser, diagnose: bool
+) -> Callable[[Array], Batch]:
+    """What measures a batch against the model, each population in the network and alone."""
+    measure, simulator = diagnoser.measure, artifact.simulator()
+
+    def batch(x: Array) -> Batch:
+        expected, found = truth.of(x), simulator.run(x)
+        alone, _ = measure.run(x, given=measure.forced(expected.counts))
+        if diagnose:
+            diagnoser.add(x, expected, found.counts, alone)
+        exact = _once(lambda: exact_counts(measure.reference, x))
+        layers: list[LayerParity] = []
+        for name, population in measure.populations.items():
+            if name in found.counts:
+                levels = population.levels(found.counts[name]), population.levels(alone[name])
+                layers.append(_layer(name, *levels, expected.counts[name], exact))
+        return batch_of(found.outputs, expected.outputs, found.steps, layers)
+
+    return batch
+
+
+def _layer(name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]) -> LayerParity:
+    """The counts of a batch against the model's; exact: works out those of float64."""
+    wrong = found != truth
+    return LayerParity(
+        name,
+        counts=truth.size,
+        alone=int((alone != truth).sum()),
+        cumulative=int(wrong.sum()),
+        rounding=int((wrong & (found == exact()[name])).sum()) if wrong.any() else 0,
+        worst=int(np.abs(found - truth).max(initial=0)),
+        worst_alone=int(np.abs(alone - truth).max(initial=0)),
+    )
+
+
+def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:
+    made: list[dict[str, Array]] = []
+
+    def get() -> dict[str, Array]:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return get
