@@ -67,6 +67,7 @@ class Backend(ABC):
     chooses: ClassVar[tuple[str, ...]] = ()
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer", "float")
     fidelity: ClassVar[Literal["faithful", "approximate"]] = "faithful"
+    settles: ClassVar[bool] = True  #: whether networks may run on after their inject steps
     calibrates: ClassVar[bool] = False  #: whether its simulator can find initial membranes in a run before the run
     rules: ClassVar[tuple[DesignRule, ...]] = ()
     exchange: ClassVar[str] = ""  #: the file that a frontend reads back, of a backend without a simulator

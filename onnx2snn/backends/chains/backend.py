@@ -37,6 +37,7 @@ class ChainBackend(Backend):
 
     codes: ClassVar[tuple[str, ...]] = ("ladder", "if")
     chooses: ClassVar[tuple[str, ...]] = codes
+    settles: ClassVar[bool] = False
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer",)
 
     @abstractmethod

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.errors import DataError, UsageError
+from onnx2snn.errors import DataError, UsageError, located
 from onnx2snn.flow.batches import batch_size
 from onnx2snn.flow.data import check_results, write_results
 from onnx2snn.flow.evaluation.curve import Exit, Moment, curve, exits
@@ -98,7 +98,8 @@ def simulate(
     tables = [load_device(name) for name in devices or DEVICES]
     artifact = open_artifact(Path(folder))
     with SampleStream(Path(data), artifact.manifest.inputs) as stream:
-        _check_answers(artifact, stream)
+        with located(str(data)):
+            _check_answers(artifact, stream)
         trial = Trial(artifact, exit_rule or MARGIN, noise, in_numpy)
         asked = {"energy": devices, "early exit": exit_rule}
         refused = [] if trial.watched else [name for name, value in asked.items() if value is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from onnx2snn.analysis.causes import CAUSES, TIMING, Cause, Given, Population, causes, tally
 from onnx2snn.analysis.coarser import coarsened, spike_worth, too_fine
 from onnx2snn.artifact import Schedule
+from onnx2snn.backends.base import Backend
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.flow.verification.charges import charges
 from onnx2snn.flow.verification.findings import Diagnosis, Kind, LayerDiagnosis, RealError, Trial
@@ -87,14 +88,14 @@ class Measure:
 class Diagnoser:
     """Collects batches of a measurement, then tries remedies and puts the outcome into words.
 
-    codes: what the backend can run; no other code is a remedy.
+    backend: no code that it cannot run is a remedy, nor are settle steps where it takes none.
     """
 
     def __init__(
-        self, reference: Graph, network: Graph, schedule: Schedule, code: str, integer: bool, codes: Collection[str]
+        self, reference: Graph, network: Graph, schedule: Schedule, code: str, integer: bool, backend: Backend
     ) -> None:
         self.measure = Measure(reference, network, schedule)
-        self.code, self.integer, self.codes = code, integer, codes
+        self.code, self.integer, self.backend = code, integer, backend
         self.tried: tuple[Array, dict[str, Array]] | None = None
         self.now: dict[str, Array] = {}
 
@@ -123,7 +124,7 @@ class Diagnoser:
     def _settling(self, late: bool) -> Iterator[Trial]:
         """More and more settle steps, up to the first number with which nothing is late."""
         schedule = self.measure.schedule
-        if not late or schedule.settle is None:
+        if not late or schedule.settle is None or not self.backend.settles:
             return
         for more in SETTLES:
             longer = replace(schedule, settle=schedule.settle + more)
@@ -144,7 +145,7 @@ class Diagnoser:
 
     def _remedies(self) -> list[str]:
         """Codes to try; of the exact ones the first."""
-        able = [code for code in REMEDIES.get(self.code, ()) if code in self.codes]
+        able = [code for code in REMEDIES.get(self.code, ()) if code in self.backend.codes]
         return [code for code in able if code != "ladder" or "st-bif" not in able]
 
     def _converted(self, kind: Kind, remedy: str, code: str, schedule: Schedule) -> Iterator[Trial]:

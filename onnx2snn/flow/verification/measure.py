@@ -68,8 +68,8 @@ def measure(
         if case.spiking:
             batches = measured(samples, size, imported_measure(case.artifact, case.reference), partial, progress)
             return parity_of(batches, samples.y, EXECUTOR), None
-        integer, codes = manifest.arithmetic == "integer", case.artifact.backend.codes
-        diagnoser = Diagnoser(case.reference, case.graph, manifest.schedule, manifest.code, integer, codes)
+        integer, backend = manifest.arithmetic == "integer", case.artifact.backend
+        diagnoser = Diagnoser(case.reference, case.graph, manifest.schedule, manifest.code, integer, backend)
         truth = OnnxTruth(case.model, case.reference, bool(case.lost) or case.calibrated)
         beside = _beside_the_model(truth, case.artifact, diagnoser, diagnose)
         parity = parity_of(

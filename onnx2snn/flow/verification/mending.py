@@ -31,7 +31,7 @@ def advice(layer: LayerDiagnosis, layers: Mapping[str, LayerDiagnosis], graph: G
         said.append(f"{layer.name} loses, of its counts, {' and '.join(parts)}")
         said += _tried(layer, trials)
     if "integer rounding" in lost:
-        said.append("its numbers have too few bits: allow more, or take another backend")
+        said.append("its numbers have too few bits: a backend (or --bits) that allows more mends it")
     if layer.network["inherited"]:
         first = _origin(layer.name, layers, graph)
         mend = f": mend {first} first" if first else ""

@@ -72,6 +72,7 @@ class NetxBackend(Backend):
     summary: ClassVar[str] = "HDF5 for lava-dl's netx: exact for one step, else approximate"
     extra: ClassVar[str] = "loihi"
     codes: ClassVar[tuple[str, ...]] = ("if",)
+    settles: ClassVar[bool] = False
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer",)
     needs: ClassVar[tuple[str, ...]] = ("h5py",)
     rules: ClassVar[tuple[DesignRule, ...]] = (
