@@ -194,6 +194,7 @@ def test_wrong_use() -> None:
         ("convert", MODEL, "-o", "/nonexistent/net", "--settle", "soon"),
         ("convert", MODEL, "-o", "/nonexistent/net", "--passes", "fold-everything"),
         ("convert", MODEL, "-o", "/nonexistent/net", "--passes", "map-neurons{step=3}"),
+        ("convert", MODEL, "-o", "/nonexistent/net", "--passes", ""),
     ):
         result = onnx2snn(*arguments)
         one_line(result)

@@ -53,6 +53,8 @@ class Options:
         _check_number("calibrate_steps", self.calibrate_steps, 0)
         if self.drop_requantisation and self.passes is not None:
             raise UsageError("drop_requantisation: goes with the backend's own recipe; name the pass in passes instead")
+        if self.passes is not None and not parse_recipe(self.passes):
+            raise UsageError("passes: one pass or more expected, found none (see onnx2snn passes)")
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
                 _check_number("pass map-neurons: steps", step.steps, 0)
