@@ -51,15 +51,7 @@ class ChainEmulator(ABC):
 
     def run(self, x: Array, progress: Progress | None = None) -> Run:
         """Emulates `x` (batch, *input shape); `progress` is called with the number of samples done so far."""
-        if x.shape[1:] != self.drive.input_shape:
-            raise DataError(f"samples {self.drive.input_shape} expected, found {x.shape[1:]}")
-        runs: list[Run] = []
-        for start in range(0, len(x), self.chunk):
-            part = x[start : start + self.chunk]
-            runs.append(self._run(part))
-            if progress is not None:
-                progress(start + len(part))
-        return joined(runs)
+        return in_chunks(x, self.drive.input_shape, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
         stages = self.stages(*self.drive.split(x, self.steps))
@@ -68,6 +60,19 @@ class ChainEmulator(ABC):
         counts = {name: total.reshape(len(x), *shape) for (name, shape), total in named}
         spikes = {name: int(total.sum()) for name, total in counts.items()}
         return Run((self.output(stages[-1]),), self.ticks, counts, spikes)
+
+
+def in_chunks(x: Array, shape: Shape, size: int, run: Callable[[Array], Run], progress: Progress | None) -> Run:
+    """Runs samples (batch, *shape), at most `size` at a time; `progress` as above. Raises `DataError` for others."""
+    if x.shape[1:] != shape:
+        raise DataError(f"samples {shape} expected, found {x.shape[1:]}")
+    runs: list[Run] = []
+    for start in range(0, len(x), size):
+        part = x[start : start + size]
+        runs.append(run(part))
+        if progress is not None:
+            progress(start + len(part))
+    return joined(runs)
 
 
 def pipeline(stages: Sequence[Stage], steps: int) -> list[Array]:

@@ -8,13 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from onnx2snn.backends.chains.emulator import CHUNK_BYTES, Progress, in_chunks
 from onnx2snn.backends.chains.ladder.host import Comparators
-from onnx2snn.errors import DataError
 from onnx2snn.ir import Array, Shape
-from onnx2snn.reference import Run, joined
-
-CHUNK_BYTES = 64 << 20
-Progress = Callable[[int], None]
+from onnx2snn.reference import Run
 
 
 class UnitStage(Protocol):
@@ -73,15 +70,7 @@ class LadderEmulator:
 
         counts: lo + passing units.  spikes: of passing units, which are all that the chip sends.
         """
-        if x.shape[1:] != self.host.input_shape:
-            raise DataError(f"samples {self.host.input_shape} expected, found {x.shape[1:]}")
-        runs: list[Run] = []
-        for start in range(0, len(x), self.chunk):
-            part = x[start : start + self.chunk]
-            runs.append(self._run(part))
-            if progress is not None:
-                progress(start + len(part))
-        return joined(runs)
+        return in_chunks(x, self.host.input_shape, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
         passing = [self.host.passing(x)]
