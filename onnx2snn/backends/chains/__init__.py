@@ -28,7 +28,16 @@ from onnx2snn.backends.chains.ladder import (
     store_comparators,
 )
 from onnx2snn.backends.chains.layers import Chain, LadderChain, Output, Population, Synapse, UnitPopulation
-from onnx2snn.backends.chains.limits import Layer, LayerRule, Limit, ends, in_every_layer, layers_if_sound, within
+from onnx2snn.backends.chains.limits import (
+    Layer,
+    LayerRule,
+    Limit,
+    broken,
+    ends,
+    in_every_layer,
+    layers_if_sound,
+    within,
+)
 from onnx2snn.backends.chains.on_chip import OnChip
 from onnx2snn.backends.chains.records import LayerBase, TablesBase
 from onnx2snn.backends.chains.rules import STRUCTURE, STRUCTURE_OF_BOTH, chain_if_sound, ladder_if_sound
@@ -72,6 +81,7 @@ __all__ = [
     "UnitStage",
     "audit",
     "audit_ladder",
+    "broken",
     "canonical",
     "chain_if_sound",
     "chain_of",

@@ -50,8 +50,7 @@ def in_every_layer(rule: LayerRule) -> DesignRule:
 
     @wraps(rule)
     def check(network: Network) -> Iterable[str]:
-        limits = [rule(layer, network.schedule.steps) for layer in layers_if_sound(network)]
-        return [str(limit) for limit in limits if limit is not None and not limit.holds]
+        return [str(limit) for limit in broken((rule,), layers_if_sound(network), network.schedule.steps)]
 
     return check
 
@@ -64,8 +63,14 @@ def layers_if_sound(network: Network) -> tuple[Layer, ...]:
 
 def within(rules: Iterable[LayerRule], layer: Layer, steps: int) -> bool:
     """Whether a layer keeps all of these rules."""
-    limits = [rule(layer, steps) for rule in rules]
-    return all(limit is None or limit.holds for limit in limits)
+    return not broken(rules, (layer,), steps)
+
+
+def broken(rules: Iterable[LayerRule], layers: Iterable[Layer], steps: int) -> list[Limit]:
+    """The limits that layers do not keep, layer after layer."""
+    known = tuple(rules)
+    limits = [rule(layer, steps) for layer in layers for rule in known]
+    return [limit for limit in limits if limit is not None and not limit.holds]
 
 
 def ends(*arrays: Array) -> tuple[int, int]:

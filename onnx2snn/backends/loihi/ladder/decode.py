@@ -14,6 +14,7 @@ from onnx2snn.backends.chains import (
     Output,
     Synapse,
     UnitPopulation,
+    broken,
     canonical,
     load_comparators,
     read_tables,
@@ -40,8 +41,7 @@ def decode_ladder(folder: Path, limits: tuple[LayerRule, ...]) -> DecodedLadder:
     if tables.readout.parts != parts_of(output):
         unsure.append(f"{output.name}: {parts_of(output)} compartments for each output hold its sums")
     chain = LadderChain(host.graph, tuple(populations), output)
-    found = [rule(layer, 1) for layer in chain.layers for rule in limits]
-    unsure += [str(limit) for limit in found if limit is not None and not limit.holds]
+    unsure += map(str, broken(limits, chain.layers, 1))
     return DecodedLadder(chain, tuple(unsure))
 
 

@@ -14,6 +14,7 @@ from onnx2snn.backends.chains import (
     Output,
     Synapse,
     UnitPopulation,
+    broken,
     load_comparators,
     read_tables,
 )
@@ -31,8 +32,7 @@ def decode_ladder(folder: Path, limits: tuple[LayerRule, ...]) -> DecodedLadder:
     first = UnitPopulation(name, name, shape, None, host.breakpoints, tables.host.lo)
     populations = (first, *(_population(record, arrays) for record in tables.populations))
     chain = LadderChain(host.graph, populations, _output(tables.readout, arrays))
-    found = [rule(layer, 1) for layer in chain.layers for rule in limits]
-    return DecodedLadder(chain, tuple(str(limit) for limit in found if limit is not None and not limit.holds))
+    return DecodedLadder(chain, tuple(map(str, broken(limits, chain.layers, 1))))
 
 
 def thresholds_of(record: LadderRecord, arrays: Arrays) -> Array:
