@@ -165,6 +165,17 @@ def test_registers_decay_toward_zero_wrap_and_saturate() -> None:
     assert integrate(nothing, nothing, nothing - 3, 1 - (1 << 23), 4096, 0)[1][0] == 1 - (1 << 23)
 
 
+@pytest.mark.parametrize("rate", [0, 1, 163, 2048, 4095, 4096])
+def test_registers_decay_alike_in_32_bits_and_in_64(rate: int) -> None:
+    most = (1 << 23) - 1
+    x = np.concatenate([[-most, most], np.random.default_rng(0).integers(-most, most, 500)])
+    expected = np.sign(x) * ((np.abs(x) * (4096 - rate)) >> 12)
+    for kind in (np.int32, np.int64):
+        found = decay(x.astype(kind), rate)
+        assert found.dtype == kind
+        np.testing.assert_array_equal(found, expected)
+
+
 # -- the design rules ------------------------------------------------------------------------------------------------
 
 

@@ -288,9 +288,7 @@ class PaicoreEmulator(ChainEmulator):
         decoded = decode(folder)
         self.chain = decoded.chain
         named = [(p.name, p.shape) for p in self.chain.populations]
-        synapses = [layer.synapse for layer in self.chain.layers if layer.synapse is not None]
-        widest = max(Connections(s.geometry, s.weight).size for s in synapses)
-        super().__init__(decoded.drive, named, decoded.steps, widest)
+        super().__init__(decoded.drive, named, decoded.steps)
 
     def stages(self, share: Array, rest: Array) -> list[Stage]:
         first, *others = self.chain.populations

@@ -7,7 +7,7 @@ latency behind the layer before it.
 
 from onnx2snn.backends.chains.backend import ChainBackend
 from onnx2snn.backends.chains.compare import Decoded, audit
-from onnx2snn.backends.chains.connections import Connections
+from onnx2snn.backends.chains.connections import NARROW, Connections, narrowed
 from onnx2snn.backends.chains.emulator import ChainEmulator, Progress, Stage
 from onnx2snn.backends.chains.fit_grid import FitGrid
 from onnx2snn.backends.chains.geometry import Geometry
@@ -45,6 +45,7 @@ from onnx2snn.backends.chains.tables import Arrays, Record, Sizes, read_tables, 
 from onnx2snn.backends.chains.walk import chain_of
 
 __all__ = [
+    "NARROW",
     "STRUCTURE",
     "STRUCTURE_OF_BOTH",
     "Arrays",
@@ -92,6 +93,7 @@ __all__ = [
     "layers_if_sound",
     "load_comparators",
     "load_host",
+    "narrowed",
     "passed",
     "read_tables",
     "store_comparators",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from onnx2snn.errors import DataError
 from onnx2snn.ir import Array, Shape
 from onnx2snn.reference import Run, joined
 
-CHUNK_BYTES = 64 << 20
+CHUNK_BYTES = 16 << 20  #: for 8 bytes a neuron: what is worked on stays in the cache
 Progress = Callable[[int], None]
 
 
@@ -28,13 +29,12 @@ class Stage(Protocol):
 class ChainEmulator(ABC):
     """What the emulators share: host part, chunks of samples, the pipeline and its counts.
 
-    populations: name and shape of each, in order.  steps: ticks that each layer runs.  widest: the most connections
-    that one layer adds up for a sample.
+    populations: name and shape of each, in order.  steps: ticks that each layer runs.  chunk: samples at a time.
     """
 
-    def __init__(self, drive: Drive, populations: Sequence[tuple[str, Shape]], steps: int, widest: int) -> None:
+    def __init__(self, drive: Drive, populations: Sequence[tuple[str, Shape]], steps: int) -> None:
         self.drive, self.populations, self.steps = drive, tuple(populations), steps
-        self.chunk = max(1, CHUNK_BYTES // (8 * widest))
+        self.chunk = chunk_of(shape for _, shape in populations)
 
     @property
     def ticks(self) -> int:
@@ -43,7 +43,10 @@ class ChainEmulator(ABC):
 
     @abstractmethod
     def stages(self, share: Array, rest: Array) -> list[Stage]:
-        """All layers at rest, the readout last; share, rest: what the host writes, both int64 (batch, neurons)."""
+        """All layers at rest, the readout last; share, rest: what the host writes, both int64 (batch, neurons).
+
+        Samples lie side by side in memory, as in what `Connections` adds up.
+        """
 
     @abstractmethod
     def output(self, readout: Stage) -> Array:
@@ -54,12 +57,17 @@ class ChainEmulator(ABC):
         return in_chunks(x, self.drive.input_shape, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
-        stages = self.stages(*self.drive.split(x, self.steps))
+        stages = self.stages(*map(np.asfortranarray, self.drive.split(x, self.steps)))
         totals = pipeline(stages, self.steps)
         named = zip(self.populations, totals, strict=True)
         counts = {name: total.reshape(len(x), *shape) for (name, shape), total in named}
         spikes = {name: int(total.sum()) for name, total in counts.items()}
         return Run((self.output(stages[-1]),), self.ticks, counts, spikes)
+
+
+def chunk_of(shapes: Iterable[Shape]) -> int:
+    """Samples at a time for populations of such shapes."""
+    return max(1, CHUNK_BYTES // (8 * sum(prod(shape) for shape in shapes)))
 
 
 def in_chunks(x: Array, shape: Shape, size: int, run: Callable[[Array], Run], progress: Progress | None) -> Run:
@@ -81,10 +89,13 @@ def pipeline(stages: Sequence[Stage], steps: int) -> list[Array]:
     A layer reads what the layer before it sent in the tick before; outside its ticks it stands still.
     """
     sent: list[Array | None] = [None] * len(stages)
-    totals = [np.zeros((), np.int64)] * len(stages)
+    totals: list[Array] = []
     for tick in range(steps + len(stages) - 1):
         for layer in reversed(range(len(stages))):  # backwards, so that each sees the tick before
             if layer <= tick < layer + steps:
-                spikes = stages[layer].tick(sent[layer - 1] if layer else None)
-                sent[layer], totals[layer] = spikes, totals[layer] + spikes
-    return totals[:-1]
+                spikes = sent[layer] = stages[layer].tick(sent[layer - 1] if layer else None)
+                if layer == tick < len(stages) - 1:
+                    totals.append(spikes.astype(np.int32))
+                elif layer < len(stages) - 1:
+                    totals[layer] += spikes
+    return [total.astype(np.int64, order="C") for total in totals]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.backends.chains import Arrays, ChainEmulator, Connections, Stage, load_host, read_tables
+from onnx2snn.backends.chains import Arrays, ChainEmulator, Connections, Stage, load_host, narrowed, read_tables
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.decode import reset_of, weight_of
 from onnx2snn.backends.loihi.schema import LoihiTables, PopulationRecord, ReadoutRecord
@@ -18,8 +18,12 @@ HALF = 1 << (chip.MEMBRANE_BITS - 1)
 
 
 def decay(x: Array, rate: int) -> Array:
-    """What one tick leaves of x: (4096 - rate) / 4096 of it, cut toward zero."""
-    return np.sign(x) * ((np.abs(x) * (chip.DECAY_UNIT - rate)) >> 12)
+    """What one tick leaves of x: (4096 - rate) / 4096 of it, cut toward zero; no product is beyond 32 bits."""
+    left = chip.DECAY_UNIT - rate
+    if left in (0, chip.DECAY_UNIT):
+        return x if left else np.zeros_like(x)
+    size = np.abs(x)
+    return np.sign(x) * ((size >> 12) * left + ((size & 4095) * left >> 12))
 
 
 def wrap(x: Array) -> Array:
@@ -30,7 +34,8 @@ def wrap(x: Array) -> Array:
 def integrate(u: Array, v: Array, a: Array, bias: Array | int, decay_u: int, decay_v: int) -> tuple[Array, Array]:
     """Synaptic current and membrane after one tick without a spike: u wraps, v saturates.
 
-    a: synaptic sum, int64; bias: in membrane units.  decay_u, decay_v: effective decays, 0 to 4096.
+    u, v, a: int32 or int64; a: synaptic sum of at most 16 bits.  bias: in membrane units, int32 only where it is below
+    2^30.  decay_u, decay_v: effective decays, 0 to 4096.
     """
     u = wrap(decay(u, decay_u) + (a << chip.GAIN_BITS))
     return u, np.clip(decay(v, decay_v) + u + bias, 1 - HALF, HALF - 1)
@@ -63,21 +68,22 @@ class SoftResetLayer:
 
     def __init__(self, tables: Loaded, bias: Array, membrane: Array) -> None:
         self.tables = tables
-        self.bias = bias << tables.record.bias_exponent
-        self.v = membrane << chip.GAIN_BITS
-        self.u, self.spike = np.zeros_like(membrane), np.zeros(membrane.shape, bool)
+        self.bias = narrowed(bias << tables.record.bias_exponent)
+        self.by_synapse, self.at_once = narrowed(-tables.reset), narrowed(-tables.reset << chip.GAIN_BITS)
+        self.v = narrowed(membrane << chip.GAIN_BITS)
+        self.u, self.spike = np.zeros_like(self.v), np.zeros_like(self.v, bool)
 
     def tick(self, arriving: Array | None) -> Array:
         tables, record = self.tables, self.tables.record
         at_once = record.reset == "microcode"
-        a = np.zeros_like(self.v) if at_once else -tables.reset * self.spike
+        a = np.zeros_like(self.v) if at_once else self.spike * self.by_synapse
         if tables.connections is not None and arriving is not None:
             a = a + tables.connections.sum(arriving)
         check_dendrite(record.name, a)
         self.u, self.v = integrate(self.u, self.v, a, self.bias, record.decay_u, record.decay_v)
         self.spike = self.v > record.threshold << chip.GAIN_BITS
         if at_once:
-            self.v = self.v - self.spike * (tables.reset << chip.GAIN_BITS)
+            self.v = self.v + self.spike * self.at_once
         return self.spike
 
 
@@ -86,7 +92,7 @@ class AccumulatingLayer:
 
     def __init__(self, record: ReadoutRecord, connections: Connections, samples: int) -> None:
         self.record, self.connections = record, connections
-        self.u = self.v = np.zeros((samples, record.size), np.int64)
+        self.u = self.v = np.zeros((samples, record.size), np.int32, order="F")
 
     def tick(self, arriving: Array | None) -> Array:
         assert arriving is not None  # a population is before it
@@ -118,8 +124,7 @@ class LoihiEmulator(ChainEmulator):
         self.value, self.offset = (arrays.take(f"{readout.name}/{part}", outputs) for part in ("value", "offset"))
         drive = load_host(tables.host, arrays, len(self.layers[0].membrane))
         named = [(record.name, record.shape) for record in tables.populations]
-        wired = [layer.connections for layer in self.layers] + [self.sums]
-        super().__init__(drive, named, tables.steps, max(c.size for c in wired if c is not None))
+        super().__init__(drive, named, tables.steps)
 
     def stages(self, share: Array, rest: Array) -> list[Stage]:
         stages: list[Stage] = []
@@ -127,14 +132,14 @@ class LoihiEmulator(ChainEmulator):
             if layer.bias is None:
                 stages.append(SoftResetLayer(layer, share, layer.membrane + rest))
             else:
-                membrane = np.broadcast_to(layer.membrane, (len(rest), len(layer.membrane)))
+                membrane = np.repeat(layer.membrane[:, None], len(rest), axis=1).T
                 stages.append(SoftResetLayer(layer, layer.bias, membrane))
         assert self.sums is not None
         return [*stages, AccumulatingLayer(self.readout, self.sums, len(rest))]
 
     def output(self, readout: Stage) -> Array:
         assert isinstance(readout, AccumulatingLayer)
-        total = readout.v >> chip.GAIN_BITS
+        total = np.ascontiguousarray(readout.v >> chip.GAIN_BITS)
         return (self.value * total + self.offset).reshape(len(total), *self.readout.shape)
 
 
@@ -152,4 +157,4 @@ def _load(record: PopulationRecord, arrays: Arrays) -> Loaded:
 def _connections(record: PopulationRecord | ReadoutRecord, arrays: Arrays) -> Connections | None:
     if record.synapse is None:
         return None
-    return Connections(record.synapse.geometry, weight_of(record.name, record.synapse, arrays))
+    return Connections(record.synapse.geometry, weight_of(record.name, record.synapse, arrays), narrow=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from onnx2snn.backends.chains.emulator import CHUNK_BYTES, Progress, in_chunks
+from onnx2snn.backends.chains.emulator import Progress, chunk_of, in_chunks
 from onnx2snn.backends.chains.ladder.host import Comparators
 from onnx2snn.ir import Array, Shape
 from onnx2snn.reference import Run
@@ -18,7 +18,10 @@ class UnitStage(Protocol):
     """One population on the chip."""
 
     def fire(self, passing: Array) -> Array:
-        """Passing units of each neuron, int64 (ticks, neurons), for those of the layer before it one tick earlier."""
+        """Passing units of each neuron for those of the layer before it one tick earlier.
+
+        Whole numbers (ticks, neurons); ticks lie side by side in memory, as in what `Connections` adds up.
+        """
         ...
 
 
@@ -44,8 +47,7 @@ class LadderReadout:
 class LadderEmulator:
     """Takes a new sample in every tick; layers are worked through one after the other, which comes to the same.
 
-    populations: name, shape and lowest count of each, the host's first.  widest: the most connections that one layer
-    adds up for a sample.
+    populations: name, shape and lowest count of each, the host's first.
     """
 
     def __init__(
@@ -54,11 +56,10 @@ class LadderEmulator:
         stages: Sequence[UnitStage],
         readout: LadderReadout,
         populations: Sequence[tuple[str, Shape, int]],
-        widest: int,
     ) -> None:
         self.host, self.stages, self.readout = host, tuple(stages), readout
         self.populations = tuple(populations)
-        self.chunk = max(1, CHUNK_BYTES // (8 * widest))
+        self.chunk = chunk_of(shape for _, shape, _ in populations)
 
     @property
     def ticks(self) -> int:
@@ -73,10 +74,12 @@ class LadderEmulator:
         return in_chunks(x, self.host.input_shape, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
-        passing = [self.host.passing(x)]
+        passing = [np.asfortranarray(self.host.passing(x))]
         for stage in self.stages:
             passing.append(stage.fire(passing[-1]))
         named = list(zip(self.populations, passing, strict=True))
-        counts = {name: lo + units.reshape(len(x), *shape) for (name, shape, lo), units in named}
+        counts = {
+            name: lo + units.astype(np.int64, order="C").reshape(len(x), *shape) for (name, shape, lo), units in named
+        }
         spikes = {name: int(units.sum(dtype=np.int64)) for (name, _, _), units in named}
         return Run((self.readout.output(passing[-1]),), self.ticks, counts, spikes)

@@ -42,14 +42,14 @@ class Comparators:
         return self.graph.shape(self.graph.of(Input)[0].name)
 
     def passing(self, x: Array) -> Array:
-        """How many units of each neuron pass, int64 (batch, neurons), for samples `x` (batch, *input shape)."""
+        """How many units of each neuron pass, int32 (batch, neurons), for samples `x` (batch, *input shape)."""
         sums = evaluate(self.graph, x)[self.graph.outputs[0]].reshape(len(x), -1).astype(np.int64)
         return passed(sums, self.breakpoints)
 
 
 def passed(sums: Array, breakpoints: Array) -> Array:
-    """For sums (batch, neurons) and breakpoints (units, neurons): how many breakpoints each has reached, int64."""
-    found = np.zeros(sums.shape, np.int64)
+    """For sums (batch, neurons) and breakpoints (units, neurons): how many breakpoints each has reached, int32."""
+    found = np.zeros_like(sums, np.int32)
     for row in breakpoints:
         found += sums >= row
     return found

@@ -12,6 +12,7 @@ from onnx2snn.backends.chains import (
     LadderEmulator,
     LadderReadout,
     load_comparators,
+    narrowed,
     passed,
     read_tables,
 )
@@ -36,7 +37,7 @@ class UnitLayer:
         self.record, self.connections = record, _connections(record, arrays)
         self.biases = biases_in(record, arrays)
         least, greatest = realised(self.biases, grid_of(record.synapse.weight_exponent))
-        self.breakpoints, self.forgets = least, bool((least == greatest).all())
+        self.breakpoints, self.forgets = narrowed(least), bool((least == greatest).all())
         self.u = self.v = np.zeros(least.shape, np.int64)
 
     def fire(self, passing: Array) -> Array:
@@ -85,11 +86,10 @@ class LoihiLadderEmulator(LadderEmulator):
             arrays.take(f"{record.name}/{part}", outputs) for part in ("value", "constant", "offset")
         )
         named = [(p.name, p.shape, p.lo) for p in (tables.host, *tables.populations)]
-        widest = max(c.size for c in (sums, *(layer.connections for layer in self.layers)))
         readout = LadderReadout(record.shape, value, constant, offset, currents)
-        super().__init__(load_comparators(tables.host, arrays), self.layers, readout, named, widest)
+        super().__init__(load_comparators(tables.host, arrays), self.layers, readout, named)
 
 
 def _connections(record: LadderLayerRecord, arrays: Arrays) -> Connections:
     weight = weight_of(record.name, record.synapse, arrays)
-    return Connections(record.synapse.geometry, weight, record.arriving)
+    return Connections(record.synapse.geometry, weight, record.arriving, narrow=True)

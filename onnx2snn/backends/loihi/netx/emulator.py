@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from onnx2snn.backends.chains import Connections, Drive, Geometry, load_host, read_tables
+from onnx2snn.backends.chains import Connections, Drive, Geometry, load_host, narrowed, read_tables
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.emulator import check_dendrite, integrate
 from onnx2snn.backends.loihi.netx.file import FILE, Datasets, read_file
@@ -29,15 +29,15 @@ class LifLayer:
 
     def __init__(self, fields: Datasets, source: tuple[int, ...]) -> None:
         self.shape = tuple(int(n) for n in fields["shape"])
-        self.connections = Connections(_geometry(fields, source), fields["weight"].astype(np.int64))
-        self.bias = _biases(fields["bias"], self.shape) << chip.GAIN_BITS
+        self.connections = Connections(_geometry(fields, source), fields["weight"].astype(np.int64), narrow=True)
+        self.bias = narrowed(_biases(fields["bias"], self.shape) << chip.GAIN_BITS)
         self.decays = int(fields["neuron/iDecay"]), int(fields["neuron/vDecay"])
         self.threshold = int(fields["neuron/vThMant"]) << chip.GAIN_BITS
         self.rest(1)
 
     def rest(self, samples: int) -> None:
         """Back to rest."""
-        self.u = self.v = np.zeros((samples, int(np.prod(self.shape))), np.int64)
+        self.u = self.v = np.zeros((samples, int(np.prod(self.shape))), np.int32, order="F")
 
     def tick(self, arriving: Array) -> Array:
         """Spikes (samples, neurons) for those of the tick before."""

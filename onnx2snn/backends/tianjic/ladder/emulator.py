@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.backends.chains import Arrays, LadderEmulator, LadderReadout, load_comparators, read_tables
+from onnx2snn.backends.chains import Arrays, LadderEmulator, LadderReadout, load_comparators, narrowed, read_tables
 from onnx2snn.backends.tianjic import chip
 from onnx2snn.backends.tianjic.emulator import Axon, saturated
 from onnx2snn.backends.tianjic.ladder.decode import thresholds_of
@@ -19,12 +19,13 @@ class UnitSomas:
 
     def __init__(self, record: LadderRecord, arrays: Arrays) -> None:
         self.axon = _axon(record, arrays)
-        self.thresholds = np.maximum(saturated(thresholds_of(record, arrays), chip.STATE_BITS), record.soma.vl)
+        thresholds = saturated(thresholds_of(record, arrays), chip.STATE_BITS)
+        self.thresholds = narrowed(np.maximum(thresholds, record.soma.vl))
 
     def fire(self, passing: Array) -> Array:
         """Spikes of all calls of P08, added up (ticks, neurons), for those of the layer before."""
         v = saturated(self.axon.sum(passing), chip.STATE_BITS)
-        found = np.zeros(v.shape, np.int64)
+        found = np.zeros_like(v, np.int32)
         for call in self.thresholds:
             found += v > call
         return found
@@ -49,9 +50,8 @@ class TianjicLadderEmulator(LadderEmulator):
             (tables.host.name, tables.host.shape, tables.host.lo),
             *((p.name, p.shape, p.lo) for p in tables.populations),
         ]
-        widest = max(axon.connections.size for axon in (last, *(layer.axon for layer in self.layers)))
         readout = LadderReadout(record.shape, value, constant, offset, membranes)
-        super().__init__(load_comparators(tables.host, arrays), self.layers, readout, named, widest)
+        super().__init__(load_comparators(tables.host, arrays), self.layers, readout, named)
 
 
 def _axon(record: LadderRecord, arrays: Arrays) -> Axon:
