@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 nir = pytest.importorskip("nir", reason="needs the extra nir")
 
 import h5py  # noqa: E402
+from command import onnx2snn  # noqa: E402
 from nir_files import DT, cuba, ends, integrate_and_fire, lif, spikes, synapse, write  # noqa: E402
 
 from onnx2snn import convert, inspect  # noqa: E402
 from onnx2snn.errors import BackendError, MissingExtraError, ModelError, UnsupportedOpError, UsageError  # noqa: E402
+from onnx2snn.flow.reading import read_again  # noqa: E402
 from onnx2snn.frontends.nir import RULES, Discretisation, read_nir  # noqa: E402
 from onnx2snn.ir import same  # noqa: E402
 from onnx2snn.ir.ops import IF, LIF, Conv, Neuron, Readout, Reshape  # noqa: E402
@@ -206,6 +208,26 @@ def test_metadata_speak_and_the_user_has_the_last_word(tmp_path: Path) -> None:
     assert convert(path).network.schedule.steps == 7
     assert convert(path, steps=3, reset="zero").network.code == "lif"
     assert read_nir(chain(tmp_path, integrate_and_fire(2))).settings.startswith('nir{dt=0.0001, reset="zero"')
+
+
+def test_an_explicit_reset_overrides_that_of_single_neurons_and_convert_says_so(tmp_path: Path) -> None:
+    """What a neuron's own metadata say is a default as well."""
+    own = integrate_and_fire(2)
+    own.metadata = {"reset": "subtract"}
+    first, last = ends(3, 2)
+    path = write(tmp_path / "net.nir", first, nir.Linear(W), own, nir.Linear(np.eye(2)), integrate_and_fire(2), last)
+    asked = convert(path, steps=4, reset="zero")
+    assert {node.op.reset for node in asked.network.graph.of(LIF)} == {"zero"}  # type: ignore[attr-defined]
+    said = "reset zero, as asked, overrides subtract, which the metadata of node 'n2' say"
+    assert asked.network.notes == (said,)
+    done = onnx2snn("convert", path, "-o", tmp_path / "out", "--steps", 4, "--reset", "zero")
+    assert (done.code, said in done.err) == (0, True)
+
+    left, right = convert(path, steps=4).network.graph.of(LIF)
+    assert [left.op.reset, right.op.reset] == ["subtract", "zero"]  # type: ignore[attr-defined]
+    again = read_again(path, read_nir(path).settings).graph
+    assert [node.op.reset for node in again.of(LIF)] == ["subtract", "zero"]  # type: ignore[attr-defined]
+    assert convert(path, steps=4, reset="subtract").network.notes == ()
 
 
 def test_a_file_cannot_ask_for_a_run_without_end(tmp_path: Path) -> None:

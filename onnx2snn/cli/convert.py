@@ -217,6 +217,8 @@ def command(
             calibration=calibration,
             command=" ".join(["onnx2snn convert", model.name, *options]),
         )
+        for note in conversion.notes:
+            print(f"onnx2snn: {model}: {note}", file=sys.stderr)
         if calibrate is not None and not conversion.calibrated:
             print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))

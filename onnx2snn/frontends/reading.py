@@ -27,12 +27,14 @@ class Reading:
     """The graph of a model file, a record of each of its nodes, and how many steps the file itself asks for (0: none).
 
     settings: how the file was read where it leaves a choice, as text; "" where it leaves none.
+    notes: what the user should know of that.
     """
 
     graph: Graph
     records: tuple[Record, ...]
     steps: int = 0
     settings: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def clean_name(name: str) -> str:

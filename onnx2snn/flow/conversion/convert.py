@@ -47,7 +47,8 @@ from onnx2snn.reference import Run, inputs_of
 class Conversion:
     """A model that has been read, and the options to convert it with; made by `convert`.
 
-    ann: its graph; that of a trained spiking network has neurons already.  reading, own_steps: see `Reading`.
+    ann: its graph; that of a trained spiking network has neurons already.  reading, own_steps, notes: see `Reading`,
+    its settings, steps and notes.
     """
 
     ann: Graph
@@ -58,6 +59,7 @@ class Conversion:
     command: str = ""
     reading: str = ""
     own_steps: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.imported  # refuses what a trained spiking network has no use for
@@ -68,7 +70,14 @@ class Conversion:
         if not is_spiking(self.ann):
             return None
         return Imported(
-            self.ann, self.source, self.options, self.calibration, self.own_steps, self.reading, self.command
+            self.ann,
+            self.source,
+            self.options,
+            self.calibration,
+            self.own_steps,
+            self.reading,
+            self.notes,
+            self.command,
         )
 
     @cached_property
@@ -278,7 +287,9 @@ def convert(
     elif calibrate is not None and not callable(calibrate):
         calibrate = check_samples(calibrate, inputs_of(ann))
     source = Source.of(path)
-    conversion = Conversion(ann, source, options, chosen, calibrate, command, reading.settings, reading.steps)
+    conversion = Conversion(
+        ann, source, options, chosen, calibrate, command, reading.settings, reading.steps, reading.notes
+    )
     _ = conversion.calibrated  # what is wrong with samples shows here
     return conversion
 

@@ -34,7 +34,7 @@ MAPPED = ("code", "decay", "passes", "most_levels", "calibrate_steps", "drop_req
 class Imported:
     """A trained spiking network as it was read, and what is asked of it.
 
-    steps: what its file asks for, 0 where it says nothing.  reading: see `Reading.settings`.
+    steps: what its file asks for, 0 where it says nothing.  reading, notes: see `Reading`, its settings and notes.
     """
 
     graph: Graph
@@ -43,6 +43,7 @@ class Imported:
     calibration: Calibration
     steps: int
     reading: str
+    notes: tuple[str, ...] = ()
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Imported:
         reference, lost = approximate(self.graph, recipe, observer)
         integer = self._integer(backend, reference)
         whole = _timed(backend.neurons(self.code, steps, integer))
-        notes: list[str] = []
+        notes = list(self.notes)
 
         def watch(step: Pass, graph: Graph, reasons: Sequence[str]) -> None:
             notes.extend(reasons)

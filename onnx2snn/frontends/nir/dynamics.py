@@ -40,8 +40,8 @@ class Discretisation:
     """How continuous time becomes steps.
 
     dt: length of a step, in the unit of the file's time constants; 0: what the file's metadata say, else 1e-4.
-    reset: what a spike does, "subtract" the threshold or set to "zero" (v_reset); "": what metadata say, else "zero",
-    which is what NIR means.  integrator: see the module.
+    reset: what a spike does, "subtract" the threshold or set to "zero" (v_reset), whatever metadata say; "": what those
+    of the node say, else those of the file, else "zero", which is what NIR means.  integrator: see the module.
     """
 
     dt: float = 0.0
@@ -135,8 +135,7 @@ def _part(raw: Raw, name: str, shape: Shape, how: Discretisation) -> float:
 
 def _cell(raw: Raw, shape: Shape, how: Discretisation, rest: str, gain: Array, decay: float) -> Cell:
     fields = raw.fields
-    said = word(raw.metadata, "reset")
-    reset = cast("Reset", said if said in get_args(Reset) else how.reset)
+    reset = cast("Reset", how.reset)
     base, back = parameter(fields, rest, shape, 0.0), parameter(fields, "v_reset", shape, 0.0)
     if reset == "subtract" and (np.any(base) or np.any(back)):
         raise ModelError("v_leak and v_reset: 0 expected where a spike subtracts the threshold, found others")

@@ -7,7 +7,7 @@ Pass `inject-steps` makes a run of so many steps of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from onnx2snn.frontends.nir.dynamics import Cell, Discretisation
 from onnx2snn.frontends.nir.fields import wholes
 from onnx2snn.frontends.nir.file import Raw, RawGraph, Value, load_graph
 from onnx2snn.frontends.nir.flatten import flat, in_order
+from onnx2snn.frontends.nir.resets import overridden, own_resets
 from onnx2snn.frontends.reading import Reading, Record, clean_name
 from onnx2snn.ir import Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import Add, Readout
@@ -24,10 +25,14 @@ from onnx2snn.ir.ops import Add, Readout
 
 @dataclass
 class Reader:
-    """The graph being made, and the name in it of each node of the file."""
+    """The graph being made, and the name in it of each node of the file.
+
+    resets: what a spike does in the nodes that are not as `how` says.
+    """
 
     how: Discretisation
     graph: Graph
+    resets: Mapping[str, str] = field(default_factory=dict[str, str])
     names: dict[str, str] = field(default_factory=dict[str, str])
     cells: dict[str, Cell] = field(default_factory=dict[str, Cell])
     name: str = ""  #: of the node being read
@@ -37,6 +42,10 @@ class Reader:
         """Adds an IR node for the node being read."""
         origin = Origin(self.name, self.type, "" if suffix else self.name)
         return self.graph.add(self.graph.fresh(clean_name(self.name) + suffix), op, sources, origin)
+
+    def dynamics(self) -> Discretisation:
+        """How the node being read becomes steps."""
+        return replace(self.how, reset=self.resets.get(self.name, self.how.reset))
 
     def shape(self, name: str) -> Shape:
         """Shape of a node of the IR."""
@@ -75,11 +84,15 @@ def read_nir(path: Path, how: Discretisation | None = None) -> Reading:
         order = in_order(graph)
         nodes = {name: node for name in order if isinstance(node := graph.nodes[name], Raw)}
         _refuse_unknown(nodes)
-        chosen = (how or Discretisation()).settled(raw.metadata)
-        reader = Reader(chosen, Graph(clean_name(path.stem)))
+        asked = how or Discretisation()
+        chosen = asked.settled(raw.metadata)
+        others = {} if asked.reset else own_resets(nodes, chosen.reset)
+        reader = Reader(chosen, Graph(clean_name(path.stem)), others)
         _read(reader, nodes, graph)
         records = tuple(Record(name, node.type, "nir", reader.names.get(name, "")) for name, node in nodes.items())
-        return Reading(reader.graph, records, _steps(raw.metadata), _settings(chosen))
+        said = replace(chosen, reset="") if others else chosen
+        notes = overridden(asked.reset, raw.metadata, nodes) if asked.reset else ()
+        return Reading(reader.graph, records, _steps(raw.metadata), _settings(said), notes)
 
 
 def _refuse_unknown(nodes: Mapping[str, Raw]) -> None:

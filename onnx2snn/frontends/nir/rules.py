@@ -108,7 +108,7 @@ def _scale(reader: Reader, raw: Raw, source: str) -> str:
 
 @rule(*CELLS)
 def _neuron(reader: Reader, raw: Raw, source: str) -> str:
-    cell = CELLS[raw.type](raw, reader.shape(source), reader.how)
+    cell = CELLS[raw.type](raw, reader.shape(source), reader.dynamics())
     name = reader.add(cell.op(cell.leaky), source)
     reader.cells[name] = cell
     return name
