@@ -134,6 +134,24 @@ def test_real_weights_can_be_rounded_first(tmp_path: Path) -> None:
     assert verify(path, tmp_path / "chip").ok
 
 
+def test_weights_that_need_no_rounding_leave_the_network_what_it_is(tmp_path: Path) -> None:
+    """Whole numbers of four bits, rounded to eight: nothing was changed, and nothing says so."""
+    (first, last), rng, data = ends(12, 4), np.random.default_rng(0), tmp_path / "x.npz"
+    codes = rng.integers(-7, 8, (20, 12)), rng.integers(-7, 8, (4, 20))
+    layers = [node for w in codes for node in (nir.Linear(0.25 * w), integrate_and_fire(len(w)))]
+    path = write(tmp_path / "whole.nir", first, *layers, last, reset="subtract")
+    np.savez(data, x=rng.random((4, 12)).astype(np.float32))
+    words = "convert", path, "--steps", 8, "--weight-bits"
+    made = onnx2snn(*words, 8, "-o", tmp_path / "same")
+    assert "nothing to round: no weight takes more than 8 bits" in made.err
+    assert "rounded" not in made.out
+    assert "calibrated" not in made.out
+    assert "network with its weights rounded" not in onnx2snn("verify", path, tmp_path / "same", "--data", data).out
+    made = onnx2snn(*words, 2, "-o", tmp_path / "less")
+    assert "nothing to round" not in made.err
+    assert "breakpoints of the network with its weights rounded proven" in made.out
+
+
 @pytest.mark.parametrize("scale", [0.25, 0.07])
 def test_a_changed_threshold_is_found(scale: float, tmp_path: Path) -> None:
     """The proof fails where the tables are others."""

@@ -235,6 +235,7 @@ def test_weights_on_a_grid_of_few_bits_stay_as_they_are(tmp_path: Path) -> None:
         assert not found.calibrated
         assert found.certificate.exact
         assert found.certificate.approximations == ()
+        assert not found.rounds_weights
 
 
 def float_cnn(path: Path) -> Path:

@@ -222,6 +222,8 @@ def command(
         if calibrate is not None and not conversion.calibrated:
             print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
+        if weight_bits and not conversion.rounds_weights:
+            print(f"onnx2snn: {model}: nothing to round: no weight takes more than {weight_bits} bits", file=sys.stderr)
         manifest = save(network, chosen, out, force)
     mapped = code is None and conversion.imported is None and "map-neurons" not in (passes or "")
     if network.choice:
@@ -334,7 +336,8 @@ def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json:
     for text in latency.words:
         print(f"  {text}")
     ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
-    of = " of the model as calibrated" if was_calibrated(manifest.staircase_passes) else ""
+    changed = "network with its weights rounded" if manifest.reading else "model as calibrated"
+    of = f" of the {changed}" if was_calibrated(manifest.staircase_passes) else ""
     print(f"certificate: {proven} of {total} breakpoints{of} proven; ops: {ops}")
     for text in manifest.approximations:
         print(f"  approximation: {text}")

@@ -100,16 +100,17 @@ class Calibration:
         """Whether anything but the weights is asked for."""
         return replace(self, weight_bits=0, weight_scales="channel", weight_search="max") != Calibration()
 
-    @property
-    def of_weights(self) -> Recipe:
-        """The passes that round weights. Those on a grid of few bits are found first, and stay.
+    def of_weights(self, graph: Graph) -> Recipe:
+        """The passes that round weights of a graph, where there is one to round: those on a grid of few bits stay.
 
         A BatchNorm behind real weights is folded before they are rounded, so that one scale a layer stays one.
         """
         if not self.weight_bits:
             return ()
         rounding = QuantiseWeights(self.weight_bits, self.weight_scales, self.weight_search)
-        return (FindWeightGrids(), FoldBatchnorm(), rounding)
+        recipe = (FindWeightGrids(), FoldBatchnorm(), rounding)
+        _, lost = approximate(graph, recipe)
+        return recipe if lost else ()
 
     def words(self) -> list[str]:
         """What differs from the defaults, as options of the command line."""
@@ -210,9 +211,7 @@ class Tuner:
     @cached_property
     def of_weights(self) -> Recipe:
         """The passes that round weights, where there is one to round."""
-        recipe = self.calibration.of_weights
-        _, lost = approximate(self.ann, recipe)
-        return recipe if lost else ()
+        return self.calibration.of_weights(self.ann)
 
     def front(self, facts: Facts) -> Recipe:
         """The passes that come before all others, with these facts."""

@@ -96,6 +96,11 @@ class Conversion:
         return self.imported is None and bool(self.tuner.front(self.tuner.facts))
 
     @property
+    def rounds_weights(self) -> bool:
+        """Whether there is a weight to round to the bits asked for."""
+        return bool(self.tuner.of_weights if self.imported is None else self.imported.of_weights)
+
+    @property
     def certificate(self) -> Certificate:
         """What is proven of it."""
         return self.network.certificate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.artifact import Network, Schedule, Source
@@ -66,6 +67,11 @@ class Imported:
         """The code of its neurons, which are all of one kind."""
         return next((node.op.code for node in self.graph.of(Neuron) if isinstance(node.op, Neuron)), "if")
 
+    @cached_property
+    def of_weights(self) -> Recipe:
+        """The passes that round its weights, where there is one to round."""
+        return self.calibration.of_weights(self.graph)
+
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
         """The network as `backend` takes it, its design rules checked."""
         if self.code not in backend.codes:
@@ -111,7 +117,7 @@ class Imported:
     def _recipe(self, backend: Backend, steps: int) -> Recipe:
         """Passes to synapses that can become whole numbers; of a backend's own those that go beyond the common ones."""
         own = tuple(step for step in backend.staircases() if step not in STAIRCASES)
-        return (*self.calibration.of_weights, *IMPORTED, *own, InjectSteps(steps))
+        return (*self.of_weights, *IMPORTED, *own, InjectSteps(steps))
 
     def _integer(self, backend: Backend, reference: Graph) -> bool:
         """Whole numbers, unless asked otherwise, where weights behind the first synapse are whole and nothing leaks."""
