@@ -23,30 +23,50 @@ expected and what was found.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
 
 class Onnx2SnnError(Exception):
-    """Root of all errors raised on purpose; `str()` gives one line for the user."""
+    """Root of all errors raised on purpose; `str()` gives one line for the user.
+
+    reasons: all that stands against something, where that is more than one thing; `summary` says against what.
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, summary: str, reasons: Sequence[str] = ()) -> None:
+        super().__init__(summary)
+        self.summary, self.reasons = summary, tuple(reasons)
         self.path: tuple[str, ...] = ()
 
+    @property
+    def message(self) -> str:
+        """All of it but the location."""
+        return ": ".join(filter(None, [self.summary, "; ".join(self.reasons)]))
+
     def __str__(self) -> str:
-        return " > ".join([*self.path[:-1], f"{self.path[-1]}: {self.message}"]) if self.path else self.message
+        return self._placed(self.message)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For a terminal: one line, or one for the summary and one for each of several reasons."""
+        if len(self.reasons) < 2:
+            return (str(self),)
+        first, *more = self.reasons
+        summary = self._placed(self.summary).removesuffix(": ")
+        return (f"{summary}:", first, *more) if summary else (first, *more)
+
+    def _placed(self, text: str) -> str:
+        return f"{' > '.join(self.path)}: {text}" if self.path else text
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.message, self.path)
+        return _rebuild, (type(self), self.summary, self.reasons, self.path)
 
 
-def _rebuild(kind: type[Onnx2SnnError], message: str, path: tuple[str, ...]) -> Onnx2SnnError:
-    error = kind(message)
+def _rebuild(kind: type[Onnx2SnnError], summary: str, reasons: tuple[str, ...], path: tuple[str, ...]) -> Onnx2SnnError:
+    error = kind(summary, reasons)
     error.path = path
     return error
 

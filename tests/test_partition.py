@@ -298,6 +298,8 @@ def test_too_many_inputs_are_refused_with_what_would_help() -> None:
     assert "wide fits no core of loihi1: a single neuron needs 5001 input axons, a core has 4096" in str(caught.value)
     assert "a stride or pooling before it" in str(caught.value)
     assert "; with at most 4095 of its 5000 inputs it would fit" in str(caught.value)
+    assert caught.value.lines[0] == "wide fits no core of loihi1:"
+    assert caught.value.lines[-1] == "with at most 4095 of its 5000 inputs it would fit"
     first = host((512, 8, 8))
     with pytest.raises(
         BackendError, match=r"needs 4609 input axons.*; with at most 455 of its 512 channels it would fit"

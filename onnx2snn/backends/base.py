@@ -94,7 +94,7 @@ class Backend(ABC):
         """Raises `BackendError` with every design rule that is broken."""
         broken = [f"({_rule_name(rule)}) {found}" for rule in self.design_rules() for found in rule(network)]
         if broken:
-            raise BackendError(f"backend {self.name} cannot take this network: {'; '.join(broken)}")
+            raise BackendError(f"backend {self.name} cannot take this network", broken)
 
     def price(self, network: Network) -> Price:
         """What a network that keeps all design rules takes; for a backend that chooses between codes."""

@@ -56,29 +56,30 @@ def _main(
 
 
 def main() -> None:
-    """Entry point: every error is one line on standard error."""
+    """Entry point: every error is one line on standard error, and one more for each reason where it has several."""
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except typer.Abort:
-        _fail("interrupted", 130)
+        _fail("interrupted", code=130)
     except Onnx2SnnError as error:
-        _fail(str(error), error.exit_code)
+        _fail(*error.lines, code=error.exit_code)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        _fail("interrupted", code=130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}", code=1)
     except MemoryError:
-        _fail("not enough memory", 1)
+        _fail("not enough memory", code=1)
     except Exception as error:
         _fail_usage(error)
         if os.environ.get("ONNX2SNN_DEBUG"):
             raise
         _fail(
-            f"internal error ({type(error).__name__}: {error}); set ONNX2SNN_DEBUG=1 for the traceback and report it", 1
+            f"internal error ({type(error).__name__}: {error}); set ONNX2SNN_DEBUG=1 for the traceback and report it",
+            code=1,
         )
 
 
@@ -90,9 +91,11 @@ def _fail_usage(error: Exception) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         print(words())
         sys.exit(2)
-    _fail(f"{words()} (see onnx2snn --help)", getattr(error, "exit_code", 2))
+    _fail(f"{words()} (see onnx2snn --help)", code=getattr(error, "exit_code", 2))
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, *reasons: str, code: int) -> None:
     print("onnx2snn: " + " ".join(message.split()), file=sys.stderr)
+    for reason in reasons:
+        print("  " + " ".join(reason.split()), file=sys.stderr)
     sys.exit(code)

@@ -70,7 +70,7 @@ def _refuse_weights(graph: Graph, tail: frozenset[str]) -> None:
     reasons: dict[str, list[str]] = {}
     for node in guilty:
         reasons.setdefault(HINTS.get(type(node.op), "has no spiking form, and weights follow it"), []).append(f"{node}")
-    raise PassError("; ".join(f"{', '.join(nodes)}: {reason}" for reason, nodes in reasons.items()))
+    raise PassError("", [f"{', '.join(nodes)}: {reason}" for reason, nodes in reasons.items()])
 
 
 def _readout(graph: Graph, node: Node) -> str:

@@ -63,7 +63,7 @@ def _refuse_others(nodes: list[Node]) -> None:
     others = [node for node in nodes if not isinstance(node.op, allowed)]
     if others:
         reasons = [f"{node}: {HINTS.get(type(node.op), 'has no spiking form here')}" for node in others]
-        raise PassError("; ".join(reasons))
+        raise PassError("", reasons)
 
 
 def constants_of(graph: Graph, nodes: Sequence[Node]) -> dict[str, Array]:

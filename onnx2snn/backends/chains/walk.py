@@ -97,7 +97,7 @@ def check_chain(graph: Graph) -> None:
     """Raises `BackendError` where a graph is no chain."""
     wrong = [*problems(graph), *(f"{n}: a max-pool" for n in graph.of(MaxPool) if n.name not in constant_nodes(graph))]
     if wrong:
-        raise BackendError(f"a chain network expected: {'; '.join(wrong)}")
+        raise BackendError("a chain network expected", wrong)
 
 
 def host_of(graph: Graph) -> Graph:

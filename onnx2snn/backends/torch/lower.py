@@ -75,7 +75,7 @@ def lower(graph: Graph, steps: int, settle: int | None) -> Plan:
     ticks = steps + (bound if settle is None else settle)
     broken = [found for rule in RULES for found in rule(graph, ticks)]
     if broken:
-        raise BackendError(f"PyTorch cannot run this network: {'; '.join(broken)}")
+        raise BackendError("PyTorch cannot run this network", broken)
     bits = widths(graph, ticks)
     names = identifiers(node.name for node in graph)
     layers = tuple(

@@ -59,8 +59,19 @@ def _called(code: str, network: Network, _: Price) -> str:
 
 
 def _none(refused: dict[str, BackendError | PassError | str]) -> BackendError | PassError:
-    *others, last = refused.items()
-    error = last[1]
-    assert not isinstance(error, str)  # `if` is excluded by no option
-    more = [f"with code {code}: {other}" for code, other in others if str(other) != str(error)]
-    return type(error)("; ".join([str(error), *more])) if more else error
+    *others, (_, last) = refused.items()
+    assert not isinstance(last, str)  # `if` is excluded by no option
+    own = last.reasons or (str(last),)
+    more = [f"with code {c}: {said}" for c, other in others for said in _said(other, last) if said not in own]
+    if not more:
+        return last
+    both = type(last)(last.summary if last.reasons else "", (*own, *more))
+    both.path = last.path if last.reasons else ()
+    return both
+
+
+def _said(other: BackendError | PassError | str, last: BackendError | PassError) -> tuple[str, ...]:
+    """What stands against a code: reason by reason, where it stands against the same as those of the last code."""
+    if isinstance(other, str) or not other.reasons or (other.summary, other.path) != (last.summary, last.path):
+        return (str(other),)
+    return other.reasons

@@ -16,7 +16,7 @@ import numpy as np
 
 from onnx2snn.backends.chains.partition.blocks import Block, check_blocks
 from onnx2snn.backends.chains.partition.profile import Load, Profile
-from onnx2snn.backends.chains.partition.refusal import reason
+from onnx2snn.backends.chains.partition.refusal import refusal
 from onnx2snn.backends.chains.partition.search import Search
 from onnx2snn.backends.chains.partition.tiling import Tiling, arriving, fan_out
 from onnx2snn.errors import BackendError
@@ -113,7 +113,7 @@ def _placed(search: Search, readers: Sequence[_Tail], start: int) -> _Tail:
     tiling = search.best()
     if tiling is None:
         behind = [f"{tail.block.label} behind it lies on {tail.tiling.cores} cores" for tail in readers]
-        raise BackendError(reason(search, behind))
+        raise refusal(search, behind)
     return _Tail(block, tiling, start, search.entries)
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from onnx2snn.backends.chains.partition.blocks import Block, Projection
 from onnx2snn.backends.chains.partition.profile import Resource
 from onnx2snn.backends.chains.partition.search import Search
+from onnx2snn.errors import BackendError
 
 
-def reason(search: Search, readers: Sequence[str]) -> str:
+def refusal(search: Search, readers: Sequence[str]) -> BackendError:
     """One sentence for each resource, what lies behind the block, and how many source channels would do.
 
     search: finds nothing.  readers: the blocks behind it with the cores they lie on, in words.
@@ -20,7 +21,7 @@ def reason(search: Search, readers: Sequence[str]) -> str:
         for resource, need in search.misfits()
     ]
     words = [*found, *readers, *_nearest(search)]
-    return f"{search.block.label} fits no core of {search.profile.name}: {'; '.join(words)}"
+    return BackendError(f"{search.block.label} fits no core of {search.profile.name}", words)
 
 
 def _nearest(search: Search) -> list[str]:
