@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from onnx2snn.errors import PluginError, UnknownNameError, UsageError
+from onnx2snn.extras import absent, lacking
 from onnx2snn.passes.options import options_of, parse_options
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def load_backend(text: str) -> Backend:
     points = [point for point in entry_points(group=GROUP) if point.name == name]
     if not points:
         known = ", ".join(sorted({point.name for point in entry_points(group=GROUP)}))
-        raise UnknownNameError(f"no backend {name!r}; known: {known or '(none: is onnx2snn installed?)'}")
+        hint = "a backend of another package is known once that is installed: pip install PACKAGE"
+        raise UnknownNameError(f"no backend {name!r}; known: {known or '(none: is onnx2snn installed?)'}; {hint}")
     plugin = _described(points[0], points)
     if plugin.problem:
         raise PluginError(plugin.problem)
@@ -58,10 +60,16 @@ def load_backend(text: str) -> Backend:
         raise
     except Exception as error:
         owner = f"backend {plugin.name!r} of {plugin.package} {plugin.version}"
-        raise PluginError(f"{owner} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{owner} cannot be loaded: {type(error).__name__}: {error}{_hint(error)}") from error
     if backend is None:
         raise PluginError(f"backend {name!r} of {plugin.package}: {plugin.target} is no Backend class")
     return backend
+
+
+def _hint(error: Exception) -> str:
+    """What to install, where a package is missing that is none of the plugin's own."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"; it {lacking([package])}" if package and absent([package]) else ""
 
 
 def _options(name: str, kind: Any, text: str) -> dict[str, Any]:

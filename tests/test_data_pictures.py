@@ -207,4 +207,4 @@ def test_missing_pillow_names_the_extra(tmp_path: Path) -> None:
         f"load('lfw', Path({str(tmp_path)!r}))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "MissingExtraError: image files need Pillow: pip install 'onnx2snn[train]'" in result.stderr
+    assert "MissingExtraError: reading image files needs Pillow: pip install 'onnx2snn[train]'" in result.stderr

@@ -331,7 +331,7 @@ def test_a_backend_that_cannot_leak_says_what_would_help(tmp_path: Path) -> None
 def test_without_h5py_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = chain(tmp_path, lif(2, 0.5))
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "onnx2snn\[nir\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install 'onnx2snn\[nir\]'"):
         read_nir(path)
 
 

@@ -198,7 +198,7 @@ def test_thresholds_of_channels_are_refused_over_several_steps(tmp_path: Path) -
 
 def test_without_h5py_the_extra_is_named(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "onnx2snn\[loihi\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install 'onnx2snn\[loihi\]'"):
         EXACT.emit(network, tmp_path)
 
 

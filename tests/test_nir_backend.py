@@ -204,7 +204,7 @@ def test_audit_of_a_file_that_is_none(content: bytes | None, tmp_path: Path) -> 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = lowered("dense-chain", load_backend("nir"), "if", "float")
     monkeypatch.setitem(sys.modules, "nir", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "onnx2snn\[nir\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install 'onnx2snn\[nir\]'"):
         load_backend("nir").emit(network, tmp_path)
 
 

@@ -115,7 +115,7 @@ def test_a_backend_without_its_package_is_listed_as_unusable(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "nir", None)
     listed = {entry["name"]: entry for entry in onnx2snn("backends", "--json").json["backends"]}
     assert listed["nir"]["usable"] is False
-    assert 'pip install "onnx2snn[nir]"' in listed["nir"]["summary"]
+    assert "pip install 'onnx2snn[nir]'" in listed["nir"]["summary"]
     assert (listed["nir"]["codes"], listed["nir"]["arithmetic"]) == (["if"], ["float"])
     assert listed["numpy"]["usable"] is True
 
@@ -212,7 +212,7 @@ def test_using_a_broken_plugin_is_one_line(site: Path, tmp_path: Path) -> None:
     install(site, "their-chips", "2.0", {"theirs": "theirs:Chip"}, {"theirs": "import not_installed_anywhere"})
     model = Path(str(files("onnx2snn"))) / "demo" / "digits.onnx"
     result = onnx2snn("convert", model, "--backend", "theirs", "-o", tmp_path / "net")
-    one_line(result, "backend 'theirs' of their-chips 2.0 cannot be loaded")
+    one_line(result, "backend 'theirs' of their-chips 2.0 cannot be loaded", "pip install not_installed_anywhere")
     assert not (tmp_path / "net").exists()
 
 
@@ -227,4 +227,6 @@ def test_an_unknown_backend_lists_those_there_are(toychip: Plugin) -> None:
     with pytest.raises(
         UnknownNameError, match="no backend 'loihi9'; known: loihi, netx, nir, numpy, tianjic, torch, toychip"
     ):
+        load_backend("loihi9")
+    with pytest.raises(UnknownNameError, match="is known once that is installed: pip install PACKAGE"):
         load_backend("loihi9")

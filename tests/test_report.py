@@ -418,7 +418,7 @@ def test_wrong_use(
 
 
 def test_without_the_extra(artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnx2snn.reporting.targets.find_spec", lambda name: None)
+    monkeypatch.setattr("onnx2snn.extras.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"matplotlib and jinja2: pip install 'onnx2snn\[report\]'"):
         report(artifacts / "st-bif", tmp_path / "r.html")
     assert report(artifacts / "st-bif", tables=tmp_path / "t").conversion.exact

@@ -289,4 +289,4 @@ def test_converts_without_torch_and_says_what_to_install(tmp_path: Path) -> None
     model = models.lenet(tmp_path / "lenet.onnx")
     command = [sys.executable, "-c", WITHOUT_TORCH, str(model), str(tmp_path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert answer.stdout.count('pip install "onnx2snn[torch]"') == 2, answer.stderr
+    assert answer.stdout.count("needs PyTorch: pip install 'onnx2snn[torch]'") == 2, answer.stderr

@@ -72,7 +72,6 @@ class Backend(ABC):
     rules: ClassVar[tuple[DesignRule, ...]] = ()
     exchange: ClassVar[str] = ""  #: the file that a frontend reads back, of a backend without a simulator
     needs: ClassVar[tuple[str, ...]] = ()  #: packages without which it cannot convert
-    extra: ClassVar[str] = ""  #: the extra of onnx2snn that brings them, where it is not called like the backend
 
     def __str__(self) -> str:
         return with_options(self.name, self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from inspect import getdoc
 from sys import modules
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -49,6 +48,7 @@ def _text(value: str | list[str]) -> str:
 
 def _described(name: str, package: str, version: str) -> dict[str, Any]:
     from onnx2snn.errors import Onnx2SnnError
+    from onnx2snn.extras import absent, lacking
     from onnx2snn.plugins import load_backend
 
     entry: dict[str, Any] = {"name": name, "package": package, "version": version, "codes": [], "arithmetic": []}
@@ -56,8 +56,7 @@ def _described(name: str, package: str, version: str) -> dict[str, Any]:
         backend = load_backend(name)
     except Onnx2SnnError as error:
         return {**entry, "summary": f"unusable: {error}", "usable": False}
-    missing = [needed for needed in backend.needs if find_spec(needed) is None]
-    install = f'"onnx2snn[{backend.extra or name}]"' if package == "onnx2snn" else " ".join(missing)
-    summary = f"unusable: needs {', '.join(missing)}: pip install {install}" if missing else backend.summary
+    missing = absent(backend.needs)
+    summary = f"unusable: {lacking(missing)}" if missing else backend.summary
     known = {"codes": list(backend.codes), "arithmetic": list(backend.arithmetic)}
     return {**entry, **known, "summary": summary, "usable": not missing}

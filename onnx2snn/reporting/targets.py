@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onnx2snn.errors import DataError, MissingExtraError, UsageError
+from onnx2snn.errors import DataError, UsageError
+from onnx2snn.extras import need
 from onnx2snn.reporting.pictures import FORMATS, PICTURES, Format
 from onnx2snn.reporting.tables import JSON, TABLES
 
 if TYPE_CHECKING:
     from onnx2snn.reporting.facts import Report
-
-NEEDED = ("matplotlib", "jinja2")
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,8 @@ class Targets:
         """Raises before any work where something is missing or would be lost."""
         if self.format not in FORMATS:
             raise UsageError(f"format: {' or '.join(FORMATS)} expected, found {self.format!r}")
-        missing = [name for name in NEEDED if find_spec(name) is None]
-        if missing and (self.page or self.pictures):
-            raise MissingExtraError(
-                f"a report with pictures needs {' and '.join(missing)}: pip install 'onnx2snn[report]'"
-            )
+        if self.page or self.pictures:
+            need("a report with pictures", "matplotlib", "jinja2")
         for folder in (self.pictures, self.tables):
             if folder is not None and folder.exists() and not folder.is_dir():
                 raise UsageError(f"{folder}: a folder expected, found a file")

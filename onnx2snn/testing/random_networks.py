@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from onnx2snn.errors import MissingExtraError
+from onnx2snn.extras import need
 from onnx2snn.ir import Array, Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import (
     Add,
@@ -41,10 +41,8 @@ from onnx2snn.ir.ops import (
     Unary,
 )
 
-try:
-    from hypothesis import strategies as st
-except ImportError:
-    raise MissingExtraError("onnx2snn.testing needs Hypothesis: pip install hypothesis") from None
+need("onnx2snn.testing", "hypothesis")
+from hypothesis import strategies as st  # noqa: E402
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from onnx2snn.errors import MissingExtraError
+from onnx2snn.extras import need
 from onnx2snn.ir import Array, Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import (
     LIF,
@@ -56,10 +56,8 @@ from onnx2snn.ir.ops.spatial import window_output
 from onnx2snn.table import Table
 from onnx2snn.testing.random_networks import inputs, networks
 
-try:
-    from hypothesis import strategies as st
-except ImportError:
-    raise MissingExtraError("onnx2snn.testing.strategies needs Hypothesis: pip install hypothesis") from None
+need("onnx2snn.testing.strategies", "hypothesis")
+from hypothesis import strategies as st  # noqa: E402
 
 __all__ = ["OPS", "OpRule", "arrays", "broadcastable", "graphs", "inputs", "networks", "ops"]
 

@@ -3,24 +3,19 @@
 `onnx2snn.training.fit` trains them, on Lightning.
 """
 
-from onnx2snn.errors import MissingExtraError
+from onnx2snn.extras import need
 
-try:
-    import torch as _torch  # noqa: F401
-except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        "onnx2snn.training needs PyTorch: pip install 'onnx2snn[train]' (import torch failed)"
-    ) from error
+need("onnx2snn.training", "torch", extra="train")
 
-from onnx2snn.training.evaluate import accuracy, predict
-from onnx2snn.training.export import ExportError, Parity, compare, export_onnx, run_onnx
-from onnx2snn.training.layers import QuantConv2d, QuantLinear
-from onnx2snn.training.quantisers import InputQuantiser, LearnedStepActivation, LearnedStepWeight
-from onnx2snn.training.recipes import Recipe
-from onnx2snn.training.runs import Run, load_run
-from onnx2snn.training.scheme import Scheme, scheme
-from onnx2snn.training.starting import start_from
-from onnx2snn.training.zoo import ARCHITECTURES, build
+from onnx2snn.training.evaluate import accuracy, predict  # noqa: E402
+from onnx2snn.training.export import ExportError, Parity, compare, export_onnx, run_onnx  # noqa: E402
+from onnx2snn.training.layers import QuantConv2d, QuantLinear  # noqa: E402
+from onnx2snn.training.quantisers import InputQuantiser, LearnedStepActivation, LearnedStepWeight  # noqa: E402
+from onnx2snn.training.recipes import Recipe  # noqa: E402
+from onnx2snn.training.runs import Run, load_run  # noqa: E402
+from onnx2snn.training.scheme import Scheme, scheme  # noqa: E402
+from onnx2snn.training.starting import start_from  # noqa: E402
+from onnx2snn.training.zoo import ARCHITECTURES, build  # noqa: E402
 
 __all__ = [
     "ARCHITECTURES",

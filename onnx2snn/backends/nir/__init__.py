@@ -14,7 +14,7 @@ import numpy as np
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import Backend, DesignRule
 from onnx2snn.backends.nir.rules import RULES
-from onnx2snn.errors import MissingExtraError
+from onnx2snn.extras import need
 from onnx2snn.passes import FoldMoves
 from onnx2snn.passes.base import Recipe
 
@@ -73,10 +73,9 @@ class NirBackend(Backend):
 
 
 def _nir() -> Any:
-    try:
-        import nir
-    except ImportError:
-        raise MissingExtraError('backend nir needs the package nir: pip install "onnx2snn[nir]"') from None
+    need("backend nir", "nir")
+    import nir
+
     return nir
 
 

@@ -6,8 +6,6 @@ Converting needs no PyTorch; building a module and simulating do.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, final
@@ -16,7 +14,7 @@ from onnx2snn.artifact import Manifest, Network
 from onnx2snn.backends.base import Backend, DesignRule, Simulator
 from onnx2snn.backends.torch.emit import MODEL_FILE, WEIGHT_FILE, emit
 from onnx2snn.backends.torch.rules import RULES, GraphRule
-from onnx2snn.errors import MissingExtraError
+from onnx2snn.extras import need
 from onnx2snn.ir import Graph, load_graph
 from onnx2snn.reference import settle_bound
 
@@ -59,8 +57,8 @@ class TorchBackend(Backend):
 
     def simulator(self, folder: Path, manifest: Manifest) -> Simulator:
         """Runs the graph of the artifact; `model.py` is never executed. `MissingExtraError` where torch is missing."""
-        with _needing_torch():
-            from onnx2snn.backends.torch.simulator import TorchSimulator
+        need("a simulator in PyTorch", "torch")
+        from onnx2snn.backends.torch.simulator import TorchSimulator
 
         schedule = manifest.schedule
         return TorchSimulator(load_graph(folder), schedule.steps, schedule.settle)
@@ -71,20 +69,10 @@ def build(graph: Graph, steps: int, settle: int | None = None) -> SpikingModule:
 
     Raises `BackendError` where the graph holds what it cannot run, `MissingExtraError` where torch is missing.
     """
-    with _needing_torch():
-        from onnx2snn.backends.torch import module
+    need("a torch module", "torch")
+    from onnx2snn.backends.torch import module
 
     return module.build(graph, steps, settle)
-
-
-@contextmanager
-def _needing_torch() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtraError('this needs PyTorch: pip install "onnx2snn[torch]"') from None
 
 
 def _same(name: str, folder: Path, other: Path) -> bool:

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from onnx2snn.errors import MissingExtraError, ModelError, Onnx2SnnError, located
+from onnx2snn.errors import ModelError, Onnx2SnnError, located
+from onnx2snn.extras import need
 from onnx2snn.ir import Array
 
 MOST_ENTRIES = 1 << 28  #: of one array: the weights of the largest layers there are, and no more
@@ -58,10 +59,9 @@ def load_graph(path: Path) -> RawGraph:
 
 
 def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise MissingExtraError('NIR files need the package h5py: pip install "onnx2snn[nir]"') from None
+    need("reading a NIR file", "h5py", extra="nir")
+    import h5py
+
     return h5py
 
 

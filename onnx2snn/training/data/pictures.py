@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onnx2snn.errors import DataError, MissingExtraError
+from onnx2snn.errors import DataError
+from onnx2snn.extras import need
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,10 +55,7 @@ def _listed(folder: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
 
 def need_pillow() -> None:
     """Raises MissingExtraError where Pillow is not installed."""
-    try:
-        import PIL.Image  # noqa: F401
-    except ModuleNotFoundError:
-        raise MissingExtraError("image files need Pillow: pip install 'onnx2snn[train]'") from None
+    need("reading image files", "PIL")
 
 
 def decode(path: Path) -> Image:

@@ -70,7 +70,6 @@ class NetxBackend(Backend):
 
     name: ClassVar[str] = "netx"
     summary: ClassVar[str] = "HDF5 for lava-dl's netx: exact for one step, else approximate"
-    extra: ClassVar[str] = "loihi"
     codes: ClassVar[tuple[str, ...]] = ("if",)
     settles: ClassVar[bool] = False
     arithmetic: ClassVar[tuple[Literal["integer", "float"], ...]] = ("integer",)

@@ -18,7 +18,8 @@ from onnx2snn.backends.chains import Chain, Layer, Population
 from onnx2snn.backends.loihi import chip
 from onnx2snn.backends.loihi.netx.fit import bias_of, effective
 from onnx2snn.backends.loihi.tables import scaling
-from onnx2snn.errors import ArtifactError, MissingExtraError
+from onnx2snn.errors import ArtifactError
+from onnx2snn.extras import need
 from onnx2snn.ir import Array
 
 FILE = "network.net"
@@ -104,10 +105,9 @@ def read_file(folder: Path) -> Datasets:
 
 def h5py() -> Any:
     """The package; raises `MissingExtraError`."""
-    try:
-        import h5py
-    except ImportError:
-        raise MissingExtraError('backend netx needs the package h5py: pip install "onnx2snn[loihi]"') from None
+    need("backend netx", "h5py")
+    import h5py
+
     return h5py
 
 
