@@ -240,6 +240,17 @@ def test_backends_and_passes_are_listed() -> None:
     assert "make-integer" in onnx2snn("passes").out
 
 
+def test_backends_are_listed_with_the_chips_that_they_take() -> None:
+    found = {entry["name"]: entry["options"] for entry in onnx2snn("backends", "--json").json["backends"]}
+    assert found["loihi"] == {"chip": {"default": "loihi1", "choices": ["loihi1", "loihi2"]}}
+    assert found["tianjic"]["chip"]["choices"] == ["tianjicx", "tianjic2019"]
+    assert found["tianjic"]["weight_bits"] == {"default": 8, "choices": []}
+    assert found["numpy"] == {}
+    lines = onnx2snn("backends").out.splitlines()
+    assert any('chip="loihi1" | "loihi2"' in line for line in lines if line.startswith("loihi"))
+    assert any("approximate=false" in line for line in lines if line.startswith("netx"))
+
+
 def test_demo() -> None:
     result = onnx2snn("demo", "--json")
     assert result.code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from inspect import getdoc
 from sys import modules
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -33,7 +34,7 @@ def command(
     if as_json:
         print_json({"backends": found})
         return
-    columns = ("name", "package", "version", "codes", "arithmetic", "summary")
+    columns = ("name", "package", "version", "codes", "arithmetic", "options", "summary")
     print_table("backends", columns, [tuple(_text(entry[column]) for column in columns) for entry in found])
 
 
@@ -42,8 +43,26 @@ def _schema(form: type[BaseModel]) -> dict[str, Any]:
     return {"arrays": getdoc(modules[form.__module__]), "schema": form.model_json_schema()}
 
 
-def _text(value: str | list[str]) -> str:
+def _text(value: str | list[str] | dict[str, Any]) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_values(option)}" for name, option in value.items())
     return value if isinstance(value, str) else ", ".join(value)
+
+
+def _values(option: dict[str, Any]) -> str:
+    """The default of an option, and what else it can be."""
+    default = json.dumps(option["default"])
+    others = [json.dumps(value) for value in option["choices"] if value != option["default"]]
+    return " | ".join([default, *others])
+
+
+def _options(kind: type) -> dict[str, Any]:
+    from onnx2snn.passes.options import choices_of, options_of
+
+    choices = choices_of(kind)
+    return {
+        name: {"default": default, "choices": list(choices.get(name, ()))} for name, default in options_of(kind).items()
+    }
 
 
 def _described(name: str, package: str, version: str) -> dict[str, Any]:
@@ -51,12 +70,13 @@ def _described(name: str, package: str, version: str) -> dict[str, Any]:
     from onnx2snn.extras import absent, lacking
     from onnx2snn.plugins import load_backend
 
-    entry: dict[str, Any] = {"name": name, "package": package, "version": version, "codes": [], "arithmetic": []}
+    entry: dict[str, Any] = {"name": name, "package": package, "version": version}
+    entry |= {"codes": [], "arithmetic": [], "options": {}}
     try:
         backend = load_backend(name)
     except Onnx2SnnError as error:
         return {**entry, "summary": f"unusable: {error}", "usable": False}
     missing = absent(backend.needs)
     summary = f"unusable: {lacking(missing)}" if missing else backend.summary
-    known = {"codes": list(backend.codes), "arithmetic": list(backend.arithmetic)}
+    known = {"codes": list(backend.codes), "arithmetic": list(backend.arithmetic), "options": _options(type(backend))}
     return {**entry, **known, "summary": summary, "usable": not missing}

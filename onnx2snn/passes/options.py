@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from onnx2snn.errors import UsageError
 
@@ -17,6 +17,15 @@ def options_of(kind: type) -> dict[str, Any]:
     if not is_dataclass(kind):
         return {}
     return {field.name: None if field.default is MISSING else field.default for field in fields(kind)}
+
+
+def choices_of(kind: type) -> dict[str, tuple[Any, ...]]:
+    """The values of each option of a class that has a few it can have, as `Literal` says in its annotation."""
+    try:
+        hints = get_type_hints(kind)
+    except NameError:  # names that only a type checker sees
+        return {}
+    return {name: get_args(hints[name]) for name in options_of(kind) if get_origin(hints[name]) is Literal}
 
 
 def with_options(name: str, instance: object) -> str:
