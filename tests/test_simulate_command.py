@@ -36,6 +36,20 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("backend", "code"), [("loihi", "if"), ("loihi", "ladder"), ("tianjic", "if"), ("tianjic", "ladder")]
+)
+def test_rates_on_a_chip_are_those_of_its_network(backend: str, code: str, tmp_path: Path) -> None:
+    """The way from layer to layer makes a run longer, no neuron more silent."""
+    assert onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--backend", backend, "--code", code).code == 0
+    chip, network = (simulate(tmp_path / "net", DATA, in_numpy=in_numpy) for in_numpy in (False, True))
+    assert chip.steps == network.steps + 3
+    assert [layer.rate for layer in chip.layers] == [layer.rate for layer in network.layers]
+    assert [layer.updates for layer in chip.layers] == [layer.updates for layer in network.layers]
+    first = chip.layers[0]
+    assert first.rate == first.spikes / (first.neurons * 360 * network.steps)
+
+
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH", 50)

@@ -25,7 +25,7 @@ class LayerActivity:
 
     role: "encoder" where constant charge alone drives it, "pool" for a max pool, else "hidden".
     neurons: those of one sample, each of its units.  spikes: of either sign, `down` of them negative.
-    rate: spikes per neuron and step; its share of silence is the sparsity, 1 - rate.
+    rate: spikes per neuron and step in which it computes; its share of silence is the sparsity, 1 - rate.
     operations: synaptic operations, sum of |spikes| x fan-out, `readout_operations` of them at readouts,
     `connected_operations` of them through weights that are not zero.
     updates: neurons x steps.  macs: multiplications in an ANN with the same layers, `macs_active` where zeros are
@@ -121,7 +121,7 @@ def layers(
 ) -> tuple[LayerActivity, ...]:
     """Figures of every population, and with `counted` (of a `Tally`) of every max pool and of synapses.
 
-    fired: spikes of either sign by name, of all samples.
+    steps: those in which each population computes.  fired: spikes of either sign by name, of all samples.
     """
     found: list[LayerActivity] = []
     for name, role in roles(graph).items():

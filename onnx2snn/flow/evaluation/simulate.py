@@ -131,7 +131,7 @@ def _summary(
     count, graph, schedule = len(stream), trial.graph, trial.schedule
     runs = count * trial.noise.repeats
     counted = whole.counters if trial.watched else None
-    rows = layers(graph, runs, whole.steps, whole.fired, counted, trial.fans)
+    rows = layers(graph, runs, trial.steps_of_a_population(whole.steps), whole.fired, counted, trial.fans)
     tries = range(0 if stream.y is None else trial.noise.repeats)
     right = [int(whole.counters[f"right/{repeat}"][0]) / count for repeat in tries]
     plain = Simulation(

@@ -56,6 +56,7 @@ class Trial:
         self.graph, self.exits, self.noise = artifact.graph(), exits, noise
         self.schedule = artifact.manifest.schedule
         self.simulator = self._numpy(self.graph) if in_numpy else artifact.simulator()
+        self.pipeline_steps = 0 if in_numpy else artifact.manifest.pipeline_steps
         self.tally = Tally(self.graph) if isinstance(self.simulator, NumpySimulator) else None
         self.watched = self.tally is not None
         self.answers = self.watched and Answers.fit(self.graph)
@@ -69,6 +70,10 @@ class Trial:
     def fans(self) -> dict[str, FanOut]:
         """Fan-out by source, where it is counted."""
         return {} if self.tally is None else self.tally.fans
+
+    def steps_of_a_population(self, steps: int) -> int:
+        """Steps in which each population computes, of a run of so many: all but a chip's way from layer to layer."""
+        return steps - self.pipeline_steps
 
     def run(self, x: Array, y: Array | None = None, first: int = 0, repeat: int = 0) -> Part:
         """Runs a batch (batch, *input shape) with its labels (batch,); first: the number of its first sample."""
