@@ -266,6 +266,16 @@ def test_chip_says_which_code_it_runs_and_why(tmp_path: Path) -> None:
     one_line(onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--backend", "loihi", "--code", "st-bif"), "st-bif")
 
 
+@pytest.mark.parametrize("backend", ["loihi", "tianjic"])
+def test_the_table_of_cores_says_what_runs_on_the_host(backend: str, tmp_path: Path) -> None:
+    words = "convert", MODEL, "--backend", backend, "-o"
+    ladder = onnx2snn(*words, tmp_path / "ladder")
+    assert "on the host, which sends its spikes, and on no core: act1.DequantizeLinear\n" in ladder.out
+    assert onnx2snn(*words, tmp_path / "json", "--json").json["cores"]["host"] == ["act1.DequantizeLinear"]
+    assert onnx2snn("verify", MODEL, tmp_path / "ladder").code == 0
+    assert "on the host" not in onnx2snn(*words, tmp_path / "if", "--code", "if").out
+
+
 def test_a_chip_without_its_backend_names_those_that_have_chips(tmp_path: Path) -> None:
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--chip", "loihi2")
     one_line(result, "--chip: goes with --backend loihi or --backend tianjic; found backend numpy")

@@ -95,7 +95,7 @@ class ChainBackend(Backend):
         blocks = self.on_chip(network.code).blocks(network)
         if blocks is None:
             raise BackendError(f"backend {self.name}: a network that keeps its design rules expected")
-        return record_of(partition(blocks, self.profile(network.code)))
+        return record_of(partition(blocks, self.profile(network.code)), network.neurons)
 
     def _misplaced(self, network: Network, folder: Path) -> list[str]:
         try:

@@ -15,8 +15,10 @@ def footprint_of(record: Cores) -> Footprint:
         for layer in record.layers
     )
     full = record.fullest
+    host = (f"on the host, which sends its spikes, and on no core: {', '.join(record.host)}",) if record.host else ()
     sentences = (
         f"{in_words(record)}, {record.cores_of_a_chip} cores each",
+        *host,
         f"fullest core: {full.core} of {full.layer}, {full}",
         f"what binds: {record.binding}",
         *(f"assumed: {assumption}" for assumption in record.assumptions),

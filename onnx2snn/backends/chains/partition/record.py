@@ -11,6 +11,7 @@ of its own neurons where resets are synapses. A neuron has an output axon for ev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +60,7 @@ class LayerCores(Record):
 
 
 class Cores(Record):
-    """The file.  binding: what keeps the network from fewer cores, in words."""
+    """The file.  binding: what keeps the network from fewer cores, in words.  host: populations that lie on no core."""
 
     format: Literal["onnx2snn cores"] = "onnx2snn cores"
     version: Literal[1] = 1
@@ -72,11 +73,12 @@ class Cores(Record):
     resources: tuple[ResourceRecord, ...]
     fullest: Fullest
     binding: str
+    host: tuple[str, ...] = ()
     layers: tuple[LayerCores, ...]
 
 
-def record_of(partition: Partition) -> Cores:
-    """The file of a partition."""
+def record_of(partition: Partition, populations: Sequence[str] = ()) -> Cores:
+    """The file of a partition of a network with these populations."""
     profile = partition.profile
     layers = tuple(_layer(placed, profile) for placed in partition.placed)
     return Cores(
@@ -89,6 +91,7 @@ def record_of(partition: Partition) -> Cores:
         resources=tuple(ResourceRecord(name=r.name, limit=r.limit) for r in profile.resources),
         fullest=max((layer.fullest for layer in layers), key=lambda f: f.used / f.limit),
         binding=_binding(layers),
+        host=tuple(name for name in populations if name not in {layer.name for layer in layers}),
         layers=layers,
     )
 
