@@ -146,7 +146,7 @@ def test_calibrate_a_float_model(tmp_path: Path) -> None:
     one_line(onnx2snn("convert", model, "-o", tmp_path / "net"), "Relu_1", "calibrate")
     plain = onnx2snn("convert", model, "-o", tmp_path / "plain", "--calibrate", data).out
     assert "at most 15 counts: computed in real arithmetic, which is not proven: Conv_1 (conv), Relu_1" in plain
-    assert plain.endswith(" and 2 more\n"), "ops with one reason share a line"
+    assert " and 2 more\nhow far its answers" in plain, "ops with one reason share a line"
     result = onnx2snn("convert", model, "-o", tmp_path / "net", "--calibrate", data, "--levels", 31, "--json")
     assert result.code == 0, result.err
     assert (result.json["steps"], result.json["arithmetic"], result.json["encoder"]) == (31, "float", "analog")
@@ -156,7 +156,7 @@ def test_calibrate_a_float_model(tmp_path: Path) -> None:
     one_line(onnx2snn("verify", MODEL, tmp_path / "net"), "made from another file than digits.onnx (float.onnx)")
     options = ("--calibrate", data, "--quantise-input", 255, "--weight-bits", 8)
     result = onnx2snn("convert", model, "-o", tmp_path / "whole", *options)
-    assert "breakpoints of the model as calibrated proven" in result.out
+    assert "breakpoints proven; equal in every count to the model as calibrated, as approximated below" in result.out
     checked = onnx2snn("verify", model, tmp_path / "whole").out
     assert "equal in every count to the model as calibrated, as approximated below" in checked
     assert onnx2snn("verify", model, tmp_path / "whole", "--json").json["certificate"]["calibrated"]
@@ -264,6 +264,21 @@ def test_chip_says_which_code_it_runs_and_why(tmp_path: Path) -> None:
     assert "code ladder (proven exact) takes" in result.err
     assert "; if (not proven exact) would take 4 cores on 1 chip of loihi1" in result.err
     one_line(onnx2snn("convert", MODEL, "-o", tmp_path / "x", "--backend", "loihi", "--code", "st-bif"), "st-bif")
+
+
+def test_faithful_files_of_a_network_that_is_not_the_model(tmp_path: Path) -> None:
+    """One step for 15 levels: the files say that network, which answers as the model in a third of cases."""
+    words = "convert", MODEL, "--backend", "netx", "--steps", 1
+    made = onnx2snn(*words, "-o", tmp_path / "one")
+    first, *_, last = made.out.splitlines()
+    assert first.endswith("; files faithful to the spiking network")
+    assert "breakpoints proven; not proven equal to the quantised network as a whole\n" in made.out
+    assert f"how far its answers are the model's: onnx2snn verify {MODEL} {tmp_path / 'one'} --data" in last
+    claimed = onnx2snn(*words, "-o", tmp_path / "two", "--json").json
+    assert (claimed["fidelity"], claimed["claim"][:10]) == ("faithful", "not proven")
+    exact = onnx2snn("convert", MODEL, "-o", tmp_path / "exact").out
+    assert "breakpoints proven; equal to the quantised network in every count, for every input" in exact
+    assert "how far" not in exact
 
 
 @pytest.mark.parametrize("backend", ["loihi", "tianjic"])

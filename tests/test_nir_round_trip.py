@@ -149,7 +149,7 @@ def test_weights_that_need_no_rounding_leave_the_network_what_it_is(tmp_path: Pa
     assert "network with its weights rounded" not in onnx2snn("verify", path, tmp_path / "same", "--data", data).out
     made = onnx2snn(*words, 2, "-o", tmp_path / "less")
     assert "nothing to round" not in made.err
-    assert "breakpoints of the network with its weights rounded proven" in made.out
+    assert "the trained spiking network with its weights rounded" in made.out
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.07])

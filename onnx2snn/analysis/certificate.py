@@ -26,6 +26,7 @@ from onnx2snn.analysis.unevenness import Arrivals, Spread, spread, steady
 from onnx2snn.ir import Array, Graph, Node, same
 from onnx2snn.ir.ops import LIF, Affine, Encoder, Input, Neuron, Readout, Staircase, whole_decay
 from onnx2snn.reference import exact, settle_bound, tail_nodes
+from onnx2snn.words import amount
 
 Exactness = Literal["exact", "bounded", "analog"]
 NONE = np.zeros((), np.int64)
@@ -195,7 +196,9 @@ class _Judge:
         found = replace(base, **compared)
         if node.name in self.coarse:
             levels = self.coarse[node.name].levels
-            return replace(found, bound=base.bound, reason=f"{self.steps} steps cannot tell {levels} levels apart")
+            return replace(
+                found, bound=base.bound, reason=f"{amount(self.steps, 'step')} cannot tell {levels} levels apart"
+            )
         return self._judged(found, node, op, stairs, link.constant)
 
     def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from onnx2snn.words import amount
 
 if TYPE_CHECKING:
     from onnx2snn.analysis.calibration import Method
+    from onnx2snn.analysis.certificate import Certificate
     from onnx2snn.analysis.weight_rounding import Scales, Search
     from onnx2snn.artifact import LayerRecord, Manifest
     from onnx2snn.backends.base import Footprint
@@ -233,7 +234,9 @@ def command(
             f"onnx2snn: backend {backend} runs code {network.code} (st-bif needs spikes and tracers it has not)",
             file=sys.stderr,
         )
-    _report(manifest, chosen.footprint(out), out, as_json)
+    _report(manifest, network.certificate, chosen.footprint(out), out, as_json)
+    if not (as_json or network.certificate.proven_as_staircases):
+        print(f"how far its answers are the model's: onnx2snn verify {model} {out} --data SAMPLES.npz")
     if bits is not None and not as_json:
         _show_bits(manifest.layers)
 
@@ -312,10 +315,12 @@ def _headline(step: Pass) -> str:
     return (type(step).__doc__ or "").strip().splitlines()[0]
 
 
-def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json: bool) -> None:
-    from onnx2snn.flow.conversion.calibrate import was_calibrated
+def _report(
+    manifest: Manifest, certificate: Certificate, footprint: Footprint | None, out: Path, as_json: bool
+) -> None:
     from onnx2snn.flow.conversion.weight_cost import MEASURED
     from onnx2snn.flow.evaluation.latency import latency_of
+    from onnx2snn.flow.verification.claim import claim_of, files
 
     latency = latency_of(manifest)
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
@@ -323,22 +328,21 @@ def _report(manifest: Manifest, footprint: Footprint | None, out: Path, as_json:
     if as_json:
         cores = {} if footprint is None else {"cores": footprint.data}
         found = {"artifact": str(out), "breakpoints": total, "proven": proven, "classes": classes, "latency": latency}
-        print_json({**found, **cores, **manifest.model_dump()})
+        said = {"claim": claim_of(manifest, certificate)}
+        print_json({**found, **said, **cores, **manifest.model_dump()})
         return
     silent = f"until silent (at most {amount(manifest.settle_bound, 'step')})"
     settle = silent if manifest.settle == "auto" else amount(manifest.settle, "step")
-    kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic, {manifest.fidelity}"
-    print(f"{out}: {manifest.backend} artifact, {kind}")
+    kind = f"code {manifest.code}, {manifest.arithmetic} arithmetic"
+    print(f"{out}: {manifest.backend} artifact, {kind}; {files(manifest.fidelity)}")
     before = (
         f", {amount(manifest.calibrate_steps, 'step')} before them to set membranes" if manifest.calibrate_steps else ""
     )
     print(f"T = {manifest.steps}, settle {settle}{before}: {amount(latency.most_steps, 'step')} at most")
     for text in latency.words:
         print(f"  {text}")
-    ops = ", ".join(f"{n} {k}" for k, n in classes.items() if n)
-    changed = "network with its weights rounded" if manifest.reading else "model as calibrated"
-    of = f" of the {changed}" if was_calibrated(manifest.staircase_passes) else ""
-    print(f"certificate: {proven} of {total} breakpoints{of} proven; ops: {ops}")
+    print(f"certificate: {proven} of {total} breakpoints proven; {claim_of(manifest, certificate)}")
+    print(f"ops: {', '.join(f'{n} {k}' for k, n in classes.items() if n)}")
     for text in manifest.approximations:
         print(f"  approximation: {text}")
     for text in manifest.notes:

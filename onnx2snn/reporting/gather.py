@@ -9,7 +9,6 @@ from pathlib import Path
 
 from onnx2snn.artifact import LayerRecord, Manifest
 from onnx2snn.errors import BackendError, MissingExtraError
-from onnx2snn.flow.conversion.calibrate import was_calibrated
 from onnx2snn.flow.conversion.write import layer_records
 from onnx2snn.flow.evaluation.curve import earliest
 from onnx2snn.flow.evaluation.evaluate import Progress
@@ -17,7 +16,7 @@ from onnx2snn.flow.evaluation.simulate import Simulation as Simulated
 from onnx2snn.flow.evaluation.simulate import simulate
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reading import is_nir
-from onnx2snn.flow.verification.claim import claim, recorded
+from onnx2snn.flow.verification.claim import claim_of, recorded
 from onnx2snn.flow.verification.verify import Verification, verify
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
@@ -135,7 +134,7 @@ def _conversion(artifact: Artifact, graph: Graph, verified: Verification | None)
         sha256=manifest.model.sha256,
         populations=len(populations),
         neurons=sum(prod(graph.shape(node.name)) * units(node.op) for node in populations),
-        claim=claim(certificate, was_calibrated(manifest.staircase_passes), tuning is not None, bool(manifest.reading)),
+        claim=claim_of(manifest, certificate),
         exact=certificate.exact,
         breakpoints=certificate.breakpoints,
         proven=certificate.proven,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onnx2snn.analysis.certificate import Certificate, Verdict
 from onnx2snn.artifact import Manifest
+from onnx2snn.flow.conversion.calibrate import was_calibrated
 from onnx2snn.ir import Graph
 from onnx2snn.reference import tail_nodes
 
@@ -28,6 +29,19 @@ def claim(certificate: Certificate, calibrated: bool = False, fine_tuned: bool =
             f"fine-tuned after conversion: its weights are no longer the {network}'s, and it is not proven equal to it"
         )
     return f"not proven equal to the {network} as a whole"
+
+
+def claim_of(manifest: Manifest, certificate: Certificate) -> str:
+    """The same of an artifact, with what is proven of its network."""
+    calibrated, tuned = was_calibrated(manifest.staircase_passes), manifest.fine_tuning is not None
+    return claim(certificate, calibrated, tuned, bool(manifest.reading))
+
+
+def files(fidelity: str) -> str:
+    """What the files of an artifact are to its spiking network; what that is to the model is another question."""
+    if fidelity == "faithful":
+        return "files faithful to the spiking network"
+    return "files approximate: they cannot say all of the spiking network"
 
 
 def recorded(manifest: Manifest, graph: Graph) -> Certificate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from onnx2snn.flow.verification.claim import files
 from onnx2snn.reporting.facts import Conversion, Layer, Parity, Report, Robustness
 from onnx2snn.reporting.pictures.accuracy import shares
 from onnx2snn.reporting.words import grouped, percent, settling, shape, short
@@ -66,7 +67,7 @@ def about(facts: Report) -> Terms:
         ("SHA-256", conversion.sha256),
         ("Input", _named(conversion.inputs)),
         ("Output", _named(conversion.outputs)),
-        ("Backend", f"{conversion.backend} ({conversion.fidelity})"),
+        ("Backend", f"{conversion.backend}, {files(conversion.fidelity)}"),
         ("Code", conversion.code),
         ("Arithmetic", "whole numbers, bit-exact" if conversion.arithmetic == "integer" else "real numbers"),
         ("Input is", "quantised" if conversion.encoder == "quantised" else "read as real numbers by the first synapse"),
