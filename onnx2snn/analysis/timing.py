@@ -56,21 +56,21 @@ def _agreeing(column: Array, steps: int, biased: bool) -> int:
     numbers = [Fraction(float(n)) for n in column]
     (unit, theta, v0, bias), (whole, *rest) = numbers[:4], numbers[4:8]
     low, high = int(numbers[8]), int(numbers[9])
-    one, other = _whole(unit, theta, v0, bias), _whole(whole, *rest)
+    one, other = whole_multiples(unit, theta, v0, bias), whole_multiples(whole, *rest)
     agreeing = 0
     for k in range(1, steps + 1):
         ticks = range(k, steps + 1) if biased else (steps,)
-        agreeing += all(_place(one, k, t, low, high) == _place(other, k, t, low, high) for t in ticks)
+        agreeing += all(exact_place(one, k, t, low, high) == exact_place(other, k, t, low, high) for t in ticks)
     return agreeing
 
 
-def _whole(*numbers: Fraction) -> tuple[int, ...]:
+def whole_multiples(*numbers: Fraction) -> tuple[int, ...]:
     """The numbers as multiples of one fraction."""
     common = lcm(*(n.denominator for n in numbers))
     return tuple(int(n * common) for n in numbers)
 
 
-def _place(neuron: tuple[int, ...], k: int, t: int, low: int, high: int) -> int:
+def exact_place(neuron: tuple[int, ...], k: int, t: int, low: int, high: int) -> int:
     """The accumulator from which spike k has come at step t, cut to what is reachable."""
     unit, theta, v0, bias = neuron
     return min(max(-((v0 + t * bias - k * theta) // unit), low), high + 1)

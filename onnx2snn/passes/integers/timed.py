@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from onnx2snn.analysis.lattice import Lattice, enclosing
-from onnx2snn.analysis.timing import Steady, spike_alike
+from onnx2snn.analysis.timetable import Timetable
+from onnx2snn.analysis.timing import Steady
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node
 from onnx2snn.ir.ops import IF, LIF, Affine, Encoder, Neuron
@@ -45,19 +46,21 @@ def _on_smallest_grid(builder: Builder, node: Node, op: Neuron, place: Lattice) 
     form = arrays[0].shape
     low, high = (np.broadcast_to(end, form).reshape(-1) for end in enclosing(place, form))
     real = Steady(*(a.reshape(-1) for a in arrays))
-    rounded = _rounded(op, real, 0, form, steps)
+    table = Timetable.of(real, low, high, steps) if isinstance(op, IF) else None
+    rounded, most = _rounded(op, real, 0, form, steps), 0
     for shift in range(limits.shift + 1):
-        made = _rounded(op, real, shift, form, steps)
+        made, alike = _rounded(op, real, shift, form, steps), 0
+        solved = None if table is None else table.solve(shift)
+        if solved is not None:
+            whole, alike = solved
+            made = _put(op, whole, shift, form, steps)
         if int(made.theta.max()) > limits.theta:
             break
-        rounded = made
-        fine = int(made.theta.min()).bit_length() >= FINE_BITS
-        if isinstance(op, IF):
-            parts = (made.theta, made.v0, made.bias // steps)
-            whole = Steady(np.full(real.unit.shape, 1 << shift), *(a.reshape(-1) for a in parts))
-            if (spike_alike(real, whole, low, high, steps) == steps).all():
-                return made
-        if fine:
+        if table is not None and alike == table.thresholds:
+            return made
+        if alike >= most:
+            rounded, most = made, alike
+        if int(made.theta.min()).bit_length() >= FINE_BITS:
             break
     why = "no grid of whole numbers spikes at the very steps" if isinstance(op, IF) else "a leak in whole numbers"
     builder.notes.append(f"{node}: {why}; thresholds rounded to {int(rounded.theta.max()).bit_length()} bits")
@@ -66,10 +69,14 @@ def _on_smallest_grid(builder: Builder, node: Node, op: Neuron, place: Lattice) 
 
 def _rounded(op: Neuron, real: Steady, shift: int, form: tuple[int, ...], steps: int) -> Neuron:
     grid = (1 << shift) / real.unit
-    theta, v0, bias = (np.rint(a * grid).astype(np.int64).reshape(form) for a in (real.theta, real.v0, real.bias))
+    theta, v0, bias = (np.rint(a * grid).astype(np.int64) for a in (real.theta, real.v0, real.bias))
+    return _put(op, Steady(real.unit, np.maximum(theta, 1), v0, bias), shift, form, steps)
+
+
+def _put(op: Neuron, whole: Steady, shift: int, form: tuple[int, ...], steps: int) -> Neuron:
+    theta, v0, bias = (a.reshape(form) for a in (whole.theta, whole.v0, whole.bias))
     leak = op.whole_decays if isinstance(op, LIF) else {}
-    one = np.asarray(1)
-    return replace(op, theta=np.maximum(theta, 1), v0=v0, bias=bias * steps, value=one, shift=shift, **leak)
+    return replace(op, theta=theta, v0=v0, bias=bias * steps, value=np.asarray(1), shift=shift, **leak)
 
 
 def _analog(builder: Builder, node: Node, op: Neuron) -> str:
