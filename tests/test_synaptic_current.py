@@ -80,6 +80,7 @@ def random_network(seed: int, integer: bool, decay: int, current_decay: int) -> 
             decay=decay / 4096,
             current_decay=current_decay / 4096,
             reset="zero" if random.random() < 0.5 else "subtract",
+            steady=current_decay < 4096 and random.random() < 0.5,
         )
         return graph.add(graph.fresh("n"), op, [source])
 
@@ -117,6 +118,30 @@ def test_both_registers_are_cut_toward_zero(
         v = 0 if spike and reset == "zero" else v - theta * spike
         assert neurons.step(op, state, np.array([charge])).tolist() == [spike]
         assert (state.v.tolist(), state.current.tolist()) == ([v], [current])
+
+
+@given(st.integers(-60, 60), st.integers(-99, 99), st.integers(0, 4096), st.integers(0, 4095), st.integers(0, 99))
+def test_a_steady_current_moves_to_what_is_constant(v0: int, k: int, decay: int, current_decay: int, seed: int) -> None:
+    op = whole(99, v0, decay=decay / 4096, current_decay=current_decay / 4096, steady=True)
+    arriving = np.random.default_rng(seed).integers(-30, 50, (9, 1))
+    state, v, distance = neurons.start(op, (1,)), v0, -k
+    for (charge,) in arriving.tolist():
+        distance = cut(distance, current_decay) + charge
+        v = cut(v, decay) + distance + k
+        spike = int(v >= 99)
+        v -= 99 * spike
+        assert neurons.step(op, state, np.array([charge + k]), np.array([k])).tolist() == [spike]
+        assert (state.v.tolist(), state.current.tolist()) == ([v], [distance + k])
+
+
+def test_a_steady_current_in_real_numbers_is_a_part_of_it_at_every_step() -> None:
+    steady, plain = (replace(real(0.9, 0.8), steady=steady) for steady in (True, False))
+    one, other = neurons.start(steady, (1,)), neurons.start(plain, (1,))
+    for _ in range(30):
+        found = neurons.step(steady, one, np.array([0.5]), np.array([0.5]))
+        assert found == neurons.step(plain, other, np.array([0.5 * (1 - 0.8)]))
+        assert one.v == pytest.approx(other.v)
+    assert one.spikes > 3
 
 
 def test_one_unit_of_charge_comes_as_a_difference_of_exponentials() -> None:

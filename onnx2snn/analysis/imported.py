@@ -18,7 +18,7 @@ from onnx2snn.analysis.lattice import TAIL, Lattice, enclosing, lattices
 from onnx2snn.analysis.registers import membrane_bits, sum_bits
 from onnx2snn.analysis.timing import Steady, spike_alike
 from onnx2snn.ir import Graph, Node
-from onnx2snn.ir.ops import IF, Add, Concat, Input, Neuron, Readout
+from onnx2snn.ir.ops import IF, LIF, Add, Concat, Input, Neuron, Readout
 from onnx2snn.reference import constant_nodes, settle_bound, tail_nodes
 
 
@@ -73,7 +73,7 @@ class _Judge:
         if doubt:
             return replace(base, exactness="analog" if link.analog else "bounded", reason=doubt)
         assert twin is not None
-        assert isinstance(twin.op, IF)
+        assert isinstance(twin.op, (IF, LIF))
         place = self.places[twin.inputs[0]]
         assert isinstance(place, Lattice)
         parts = self.steps if source in self.constant else 1  # of a constant current, what comes in a step
@@ -86,7 +86,8 @@ class _Judge:
         low, high = (np.broadcast_to(end, form).reshape(-1) for end in enclosing(place, form))
         if parts > 1:
             low, high = low * parts, high * parts
-        alike = spike_alike(real, ints, low, high, self.steps)
+        reset = op.reset if isinstance(op, LIF) else "subtract"
+        alike = spike_alike(real, ints, low, high, self.steps, reset)
         base = replace(base, breakpoints=alike.size * self.steps, proven=int(alike.sum()))
         if base.proven == base.breakpoints:
             return replace(base, bound=0)
@@ -98,8 +99,13 @@ class _Judge:
             return link.broken
         if twin is None or type(twin.op) is not type(op):
             return "the model has no neuron of this name and kind"
-        if not isinstance(op, IF):
-            return "its leak is in whole numbers, the model's is not"
+        if isinstance(op, LIF) and isinstance(twin.op, LIF):
+            if op.leaks or twin.op.leaks:
+                return "its leak is in whole numbers, the model's is not"
+            if op.reset != twin.op.reset:
+                return f"resets to {op.reset}, the model's to {twin.op.reset}"
+        elif not isinstance(op, IF):
+            return "nothing is known of such a neuron step by step"
         if self.ticks > self.steps:
             return f"what it does in {self.ticks - self.steps} settle steps is not compared"
         if link.pair:

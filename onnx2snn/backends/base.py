@@ -80,6 +80,10 @@ class Backend(ABC):
         """Passes from the graph of ANN ops to the graph of staircases."""
         return STAIRCASES
 
+    def imported(self, code: str) -> Recipe:
+        """Passes over a trained spiking network of a code before its run is unrolled: weights that it can hold."""
+        return ()
+
     def neurons(self, code: str, steps: int, integer: bool) -> Recipe:
         """Passes from the graph of staircases to the graph of synapses and neurons."""
         mapping = MapNeurons(code=code, steps=steps)

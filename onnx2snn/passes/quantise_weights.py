@@ -13,6 +13,7 @@ from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.ir import Graph, Node, Op
 from onnx2snn.ir.ops import Conv, Dense
 from onnx2snn.passes.base import Approximation, Rewrite
+from onnx2snn.reference import constant_nodes
 
 
 @final
@@ -26,7 +27,7 @@ class QuantiseWeights(Rewrite):
              real. A BatchNorm that is still behind it folds without another rounding.
     Behind find-weight-grids, weights that lie on a grid of so few bits stay as they are; behind fold-batchnorm, a scale
     for the layer stays one. What moves is said: the error of the weights, and where the input has a range, how far the
-    sums can be off.
+    sums can be off. first: also those that no neuron comes before, which a chip leaves to its host.
     """
 
     name: ClassVar[str] = "quantise-weights"
@@ -34,6 +35,7 @@ class QuantiseWeights(Rewrite):
     bits: int = 8
     scales: Scales = "channel"
     search: Search = "max"
+    first: bool = True
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 16:
@@ -46,6 +48,8 @@ class QuantiseWeights(Rewrite):
     def rewrite(self, graph: Graph, node: Node) -> str | None:
         op = node.op
         assert isinstance(op, (Conv, Dense))
+        if not self.first and node.name in constant_nodes(graph):
+            return "no neuron comes before it"
         if few_bits(op, self.bits):
             return f"its weights are whole numbers of {width(op.weight, op.weight)} bits already"
         rows = real_rows(op)

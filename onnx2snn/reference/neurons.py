@@ -36,10 +36,14 @@ def start(op: Neuron, shape: tuple[int, ...]) -> State:
     return State(v, np.zeros(shape, np.int64), np.zeros(shape, np.int64), v, np.zeros_like(v))
 
 
-def step(op: Neuron, state: State, current: Array) -> Array:
-    """Integrates `current` (shift and bias included), fires, resets; returns value * spike."""
+def step(op: Neuron, state: State, current: Array, constant: Array | None = None) -> Array:
+    """Integrates `current` (shift and bias included), fires, resets; returns value * spike.
+
+    constant: the part of `current` that does not depend on spikes; None: there is none.
+    """
     if isinstance(op, LIF):
-        state.current = decayed(state.current, op.current_decay, op.integer) + current
+        held = state.current if constant is None or not op.steady else state.current - constant
+        state.current = decayed(held, op.current_decay, op.integer) + current
         state.v = decayed(state.v, op.decay, op.integer) + state.current
     else:
         state.current, state.v = current, state.v + current

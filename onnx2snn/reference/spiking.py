@@ -164,10 +164,11 @@ class _Network:
         (source,) = node.inputs
         current, constant = self.now[source] * (1 << op.shift), exact(op.bias)
         if source in self.constant:
-            current = part(current + constant, tick, self.steps)
+            current = constant = part(current + constant, tick, self.steps)
         else:
-            current = current + part(constant, tick, self.steps)
-        return neurons.step(op, self.states[node.name], current)
+            constant = part(constant, tick, self.steps)
+            current = current + constant
+        return neurons.step(op, self.states[node.name], current, constant)
 
     def _linear(self, node: Node, tick: int) -> Array:
         inputs = [self._arriving(source, tick) for source in node.inputs]

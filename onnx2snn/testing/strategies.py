@@ -303,6 +303,7 @@ def _neuron(draw: Draw, kind: type[Any], shape: Shape) -> Op:
         decay, current_decay = draw(st.integers(0, 4096)), draw(st.one_of(st.just(0), st.integers(0, 4096)))
         arguments |= {"decay": decay / 4096, "reset": draw(st.sampled_from(get_args(Reset)))}
         arguments["current_decay"] = current_decay / 4096
+        arguments["steady"] = current_decay < 4096 and draw(st.booleans())
     if kind is SignedIF or issubclass(kind, Traced):
         arguments["lo"] = draw(st.integers(-9, 0))
     if issubclass(kind, Traced):

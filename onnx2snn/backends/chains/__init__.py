@@ -27,7 +27,7 @@ from onnx2snn.backends.chains.ladder import (
     passed,
     store_comparators,
 )
-from onnx2snn.backends.chains.layers import Chain, LadderChain, Output, Population, Synapse, UnitPopulation
+from onnx2snn.backends.chains.layers import Chain, LadderChain, Leak, Output, Population, Synapse, UnitPopulation
 from onnx2snn.backends.chains.limits import (
     Layer,
     LayerRule,
@@ -40,13 +40,21 @@ from onnx2snn.backends.chains.limits import (
 )
 from onnx2snn.backends.chains.on_chip import OnChip
 from onnx2snn.backends.chains.records import LayerBase, TablesBase
-from onnx2snn.backends.chains.rules import STRUCTURE, STRUCTURE_OF_BOTH, chain_if_sound, ladder_if_sound
+from onnx2snn.backends.chains.rules import (
+    STRUCTURE,
+    STRUCTURE_OF_ALL,
+    STRUCTURE_OF_BOTH,
+    chain_if_sound,
+    is_chain,
+    ladder_if_sound,
+)
 from onnx2snn.backends.chains.tables import Arrays, Record, Sizes, read_tables, write_tables
-from onnx2snn.backends.chains.walk import chain_of
+from onnx2snn.backends.chains.walk import chain_of, synapse_of
 
 __all__ = [
     "NARROW",
     "STRUCTURE",
+    "STRUCTURE_OF_ALL",
     "STRUCTURE_OF_BOTH",
     "Arrays",
     "Chain",
@@ -68,6 +76,7 @@ __all__ = [
     "Layer",
     "LayerBase",
     "LayerRule",
+    "Leak",
     "Limit",
     "OnChip",
     "Output",
@@ -88,6 +97,7 @@ __all__ = [
     "chain_of",
     "ends",
     "in_every_layer",
+    "is_chain",
     "ladder_if_sound",
     "ladder_of",
     "layers_if_sound",
@@ -98,6 +108,7 @@ __all__ = [
     "read_tables",
     "store_comparators",
     "store_host",
+    "synapse_of",
     "within",
     "write_tables",
 ]

@@ -12,7 +12,7 @@ from onnx2snn.backends.chains.host import Drive, drive_of
 from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
 from onnx2snn.backends.chains.walk import chain_of
 from onnx2snn.errors import Onnx2SnnError
-from onnx2snn.ir import Array
+from onnx2snn.ir import Array, Graph
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,16 @@ class Decoded:
     steps: int
 
 
-def audit(network: Network, decode: Callable[[], Decoded]) -> list[str]:
-    """What tables say otherwise than the network, or why they cannot be read; `decode` reads them."""
+def audit(network: Network, decode: Callable[[], Decoded], chain: Callable[[Graph], Chain] = chain_of) -> list[str]:
+    """What tables say otherwise than the network, or why they cannot be read.
+
+    decode: reads them.  chain: the network in the units that they are read in.
+    """
     try:
         found = decode()
     except Onnx2SnnError as error:
         return [str(error)]
-    return [*_schedules(found, network), *_chains(found.chain, chain_of(network.graph), found.steps)]
+    return [*_schedules(found, network), *_chains(found.chain, chain(network.graph), found.steps)]
 
 
 def _schedules(found: Decoded, network: Network) -> Iterator[str]:
@@ -56,6 +59,7 @@ def _populations(found: Population, expected: Population, steps: int) -> Iterato
     name = expected.name
     yield from values_differ(name, "shape", found.shape, expected.shape)
     yield from values_differ(name, "shift", found.shift, expected.shift)
+    yield from values_differ(name, "leak", found.leak, expected.leak)
     yield from arrays_differ(name, "theta", found.theta, expected.theta)
     if expected.synapse is None:
         yield from arrays_differ(name, "v0", found.v0, expected.v0)

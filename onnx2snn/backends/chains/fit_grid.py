@@ -35,7 +35,7 @@ class FitGrid(Pass):
         """Whether the chip can hold a population and the synapse before it, whatever its input."""
 
     def change(self, graph: Graph, notes: list[str]) -> Graph:
-        made = self._integer(graph, self.most_shift, notes)
+        made = self.whole(graph, self.most_shift, notes)
         if not is_chain(made):
             return made
         for shift in reversed(range(self.most_shift)):
@@ -43,14 +43,15 @@ class FitGrid(Pass):
             if not misfits:
                 continue
             reasons: list[str] = []
-            coarser = self._integer(graph, shift, reasons)
+            coarser = self.whole(graph, shift, reasons)
             for population in misfits:
                 made.replace(population.name, coarser[population.name].op)
                 notes[:] = [note for note in notes if not note.startswith(population.label)]
                 notes += [note for note in reasons if note.startswith(population.label)]
         return made
 
-    def _integer(self, graph: Graph, shift: int, notes: list[str]) -> Graph:
+    def whole(self, graph: Graph, shift: int, notes: list[str]) -> Graph:
+        """The graph in whole numbers with at most so many fractional bits."""
         bits, timed = self.analog_bits, self.timed
         whole = MakeInteger(steps=self.steps, shift=shift, theta=self.most_theta, timed=timed, analog_bits=bits)
         return whole(graph, notes)

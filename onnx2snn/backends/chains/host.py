@@ -3,8 +3,9 @@
 The accumulator of the first population is the same at every tick, so its charge X = 2^shift a + bias arrives as
 q = X / steps, cut toward zero, at every tick, and the rest X - steps q joins the initial membrane: the very charge
 of the network's definition (`onnx2snn.reference.drive`).
-A neuron with 0 <= v0 < theta never fires for X <= 0 and always fires for X >= steps theta. X is cut to these ends,
-which changes no spike and keeps both q and the membrane within about one threshold.
+A neuron with 0 <= v0 < theta never fires for X <= 0 and always fires for X >= steps theta, leaky or not. X is cut to
+these ends, which changes no spike and keeps both q and the membrane within about one threshold. Where a synaptic
+current settles at q, theta / (1 - what it keeps) takes the place of theta: its first tick brings one threshold then.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Drive:
 
 def drive_of(graph: Graph, first: Population, steps: int) -> Drive:
     """The drive of a chain's first population."""
-    return Drive(graph, first.shift, first.bias, steps * first.theta)
+    return Drive(graph, first.shift, first.bias, steps * first.most_charge)
 
 
 def store_host(graph: Graph, first: Population, steps: int) -> tuple[HostRecord, dict[str, Array]]:

@@ -9,7 +9,10 @@ import numpy as np
 
 from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.ir import Array, Graph, Shape
+from onnx2snn.ir.ops import DECAY_BITS, Reset
 from onnx2snn.reference import cut
+
+WHOLE = 1 << DECAY_BITS  #: a register that keeps all
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,23 @@ class Synapse:
 
 
 @dataclass(frozen=True)
+class Leak:
+    """What makes a population leaky, the `LIF` of the IR: what its membranes and its synaptic currents keep, of 2^12,
+    and what a spike does.  Where there are currents, constant charge K of a tick is what they settle at: they start
+    at -K, and K is added to the membrane (see `LIF.steady`).
+    """
+
+    decay: int
+    current_decay: int
+    reset: Reset
+
+
+@dataclass(frozen=True)
 class Population:
     """Integer IF neurons: v += 2^shift x + bias / steps; spike and v -= theta where v >= theta; v starts at v0.
 
     synapse: what feeds it, None where the host does.  theta, v0, bias: int64 (neurons,), row-major over `shape`.
+    leak: what they do otherwise; None: nothing.
     """
 
     name: str
@@ -54,11 +70,24 @@ class Population:
     v0: Array
     bias: Array
     shift: int
+    leak: Leak | None = None
 
     @property
     def size(self) -> int:
         """Number of neurons."""
         return len(self.theta)
+
+    @property
+    def subtracts(self) -> bool:
+        """Whether a spike takes the threshold off."""
+        return self.leak is None or self.leak.reset == "subtract"
+
+    @property
+    def most_charge(self) -> Array:
+        """The constant charge of a tick from which on a neuron fires at every tick, int64 (neurons,)."""
+        if self.leak is None:
+            return self.theta
+        return -(-self.theta * WHOLE // max(WHOLE - self.leak.current_decay, 1))
 
     def per_tick(self, steps: int) -> Array:
         """The part of the bias that every tick brings, cut toward zero."""
@@ -69,20 +98,42 @@ class Population:
         return self.v0 + self.bias - steps * self.per_tick(steps)
 
     def current(self, steps: int) -> tuple[Array, Array]:
-        """Least and greatest charge of one tick; the host's lies in [0, theta] (see `host`)."""
+        """Least and greatest charge of one tick; the host's lies in [0, most_charge] (see `host`)."""
         if self.synapse is None:
-            return np.zeros_like(self.theta), self.theta
+            return np.zeros_like(self.theta), self.most_charge
         constant = self.per_tick(steps)
         low, high = self.synapse.range()
         return (low << self.shift) + constant, (high << self.shift) + constant
 
     def membrane(self, steps: int) -> tuple[Array, Array]:
         """Bounds of the membrane before its reset at any tick: no input can drive it further."""
-        low, high = self.current(steps)
+        low, high = self.current(steps) if self.leak is None else self.held(steps)
         start = self.start(steps)
+        if self.leak is not None:
+            kept = _worth(self.leak.decay, steps)
+            after = np.maximum(high - self.theta, 0) * kept if self.leak.reset == "subtract" else 0
+            return np.minimum(start, 0) + kept * np.minimum(low, 0), np.maximum(start, self.theta) + after + np.maximum(
+                high, 0
+            )
         most = start + steps if self.synapse is None else start  # the host adds a rest below `steps`
         rest = np.maximum(most, self.theta - 1) + (steps - 1) * np.maximum(high - self.theta, 0)
         return np.minimum(start, 0) + steps * np.minimum(low, 0), rest + np.maximum(high, 0)
+
+    def held(self, steps: int) -> tuple[Array, Array]:
+        """Bounds of the synaptic current at any tick; without memory that is what arrives."""
+        if self.leak is None or not self.leak.current_decay:
+            return self.current(steps)
+        low, high = self.current(steps)
+        if self.synapse is None:
+            return low, high  # from 0 towards what is constant
+        constant, worth = self.per_tick(steps), _worth(self.leak.current_decay, steps)
+        low, high = (low - constant) * worth, (high - constant) * worth
+        return low + np.minimum(constant, 0), high + np.maximum(constant, 0)
+
+
+def _worth(kept: int, steps: int) -> int:
+    """At most how much of one unit a tick there is in a register that keeps so much of 2^12, rounded up."""
+    return steps if kept == WHOLE else min(steps, -(-WHOLE // (WHOLE - kept)))
 
 
 @dataclass(frozen=True)

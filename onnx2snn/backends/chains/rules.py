@@ -10,8 +10,10 @@ from onnx2snn.backends.chains.ladder.walk import ladder_of
 from onnx2snn.backends.chains.layers import Chain, LadderChain
 from onnx2snn.backends.chains.walk import chain_of, problems
 from onnx2snn.ir import Graph, Node
-from onnx2snn.ir.ops import IF, Ladder, MaxPool, Neuron
+from onnx2snn.ir.ops import IF, LIF, Ladder, MaxPool, Neuron
 from onnx2snn.reference import constant_nodes
+
+LEAKY: tuple[type[Neuron], ...] = (IF, LIF)
 
 
 def chain_networks_only(network: Network) -> Iterable[str]:
@@ -34,6 +36,15 @@ def integer_units_or_if_populations(network: Network) -> Iterable[str]:
     return _unfit_units(network.graph) if is_ladder(network.graph) else _unfit_neurons(network.graph, " or ladder")
 
 
+def integer_units_or_spiking_populations(network: Network) -> Iterable[str]:
+    """Populations of code `ladder`, or integrate-and-fire, leaky or not, in whole numbers."""
+    return (
+        _unfit_units(network.graph)
+        if is_ladder(network.graph)
+        else _unfit_neurons(network.graph, ", lif or ladder", LEAKY)
+    )
+
+
 def no_settle_steps(network: Network) -> Iterable[str]:
     """Every population runs its inject steps and stops."""
     settle = network.schedule.settle
@@ -48,11 +59,11 @@ def is_ladder(graph: Graph) -> bool:
 
 def is_chain(graph: Graph) -> bool:
     """Whether a graph keeps the rules about the structure of integrate-and-fire chains."""
-    return not any(True for rule in (problems, _pooled_spikes, _unfit_neurons) for _ in rule(graph))
+    return not any(True for rule in (problems, _pooled_spikes, _unfit_leaky) for _ in rule(graph))
 
 
 def chain_if_sound(network: Network) -> Chain | None:
-    """The chain of integrate-and-fire neurons, for rules about its numbers; None where a rule about it is broken."""
+    """The chain of integrate-and-fire neurons, leaky or not, for rules about its numbers; None where it is none."""
     return chain_of(network.graph) if is_chain(network.graph) else None
 
 
@@ -71,16 +82,20 @@ def _pooled_spikes(graph: Graph) -> Iterator[str]:
             yield f"{node} pools spikes; train with average instead of max-pooling, or with a stride"
 
 
-def _unfit_neurons(graph: Graph, other: str = "") -> Iterator[str]:
+def _unfit_neurons(graph: Graph, other: str = "", kinds: tuple[type[Neuron], ...] = (IF,)) -> Iterator[str]:
     for node in graph.of(Neuron):
         op = node.op
         assert isinstance(op, Neuron)
-        if not isinstance(op, IF):
+        if not isinstance(op, kinds):
             yield f"{node} belongs to code {op.code}; --code if{other}"
         elif not op.integer or (op.value != 1).any():
             yield _real(node)
         elif (op.v0 < 0).any() or (op.v0 >= op.theta).any():
             yield f"{node} starts at a membrane outside [0, theta)"
+
+
+def _unfit_leaky(graph: Graph) -> Iterator[str]:
+    return _unfit_neurons(graph, kinds=LEAKY)
 
 
 def _unfit_units(graph: Graph) -> Iterator[str]:
@@ -104,5 +119,11 @@ STRUCTURE_OF_BOTH: tuple[DesignRule, ...] = (
     chain_networks_only,
     no_max_pool_between_populations,
     integer_units_or_if_populations,
+    no_settle_steps,
+)
+STRUCTURE_OF_ALL: tuple[DesignRule, ...] = (
+    chain_networks_only,
+    no_max_pool_between_populations,
+    integer_units_or_spiking_populations,
     no_settle_steps,
 )

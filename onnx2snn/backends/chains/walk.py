@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from onnx2snn.backends.chains.geometry import Geometry
-from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
+from onnx2snn.backends.chains.layers import Chain, Leak, Output, Population, Synapse
 from onnx2snn.errors import BackendError
 from onnx2snn.ir import Array, Graph, Node, Shape
-from onnx2snn.ir.ops import Affine, Conv, Dense, Ladder, MaxPool, Neuron, Readout, Reshape, SumPool
+from onnx2snn.ir.ops import LIF, Affine, Conv, Dense, Ladder, MaxPool, Neuron, Readout, Reshape, SumPool, whole_decay
 from onnx2snn.reference import constant_nodes, tail_nodes
 
 WEIGHTED = (Conv, Dense, SumPool)
@@ -86,7 +86,7 @@ def _back(graph: Graph, node: Node) -> Iterator[Node]:
 
 
 def chain_of(graph: Graph) -> Chain:
-    """The chain of integrate-and-fire neurons that `graph` is; raises `BackendError` where it is none."""
+    """The chain of neurons, leaky or not, that `graph` is; raises `BackendError` where it is none."""
     check_chain(graph)
     constant = constant_nodes(graph)
     populations = tuple(_population(graph, node, constant) for node in graph.of(Neuron))
@@ -116,7 +116,13 @@ def _population(graph: Graph, node: Node, constant: frozenset[str]) -> Populatio
     shape = graph.shape(node.name)
     synapse = None if node.inputs[0] in constant else synapse_of(graph, node)
     theta, v0, bias = (np.broadcast_to(a, shape).reshape(-1).astype(np.int64) for a in (op.theta, op.v0, op.bias))
-    return Population(node.name, str(node), shape, synapse, theta, v0, bias, op.shift)
+    return Population(node.name, str(node), shape, synapse, theta, v0, bias, op.shift, _leak(op))
+
+
+def _leak(op: Neuron) -> Leak | None:
+    if not isinstance(op, LIF) or (not op.leaks and op.reset == "subtract"):
+        return None
+    return Leak(whole_decay(op.decay), whole_decay(op.current_decay), op.reset)
 
 
 def _output(graph: Graph, node: Node) -> Output:

@@ -13,20 +13,23 @@ from onnx2snn.backends.loihi.codes import LoihiIf, LoihiLadder
 from onnx2snn.backends.loihi.cores import profile_of
 from onnx2snn.backends.loihi.emulator import LoihiEmulator
 from onnx2snn.backends.loihi.ladder import LoihiLadderEmulator
-from onnx2snn.backends.loihi.rules import RULES
+from onnx2snn.backends.loihi.rules import RULES, soft_resets_are_exact
+from onnx2snn.passes import QuantiseWeights
+from onnx2snn.passes.base import Recipe
 
 
 @final
 @dataclass(frozen=True)
 class LoihiBackend(ChainBackend):
-    """Code `ladder` in compartments without memory, or `if` with soft reset.
+    """Code `ladder` in compartments without memory, `if` with soft reset, or `lif` with the chip's own leaks.
 
-    chip: `loihi1`, or `loihi2` with custom microcode. There a neuron of code `if` takes one compartment instead of two,
-    one of code `ladder` one instead of one a unit.
+    chip: `loihi1`, or `loihi2` with custom microcode. There a neuron with soft reset takes one compartment instead of
+    two, one of code `ladder` one instead of one a unit.
     """
 
     name: ClassVar[str] = "loihi"
     summary: ClassVar[str] = "integer tables for Loihi and an emulator of its integer update"
+    codes: ClassVar[tuple[str, ...]] = ("ladder", "if", "lif")
     rules: ClassVar[tuple[DesignRule, ...]] = RULES
     chip: Chip = "loihi1"
 
@@ -34,7 +37,14 @@ class LoihiBackend(ChainBackend):
         one_of("chip", self.chip, get_args(Chip))
 
     def on_chip(self, code: str) -> OnChip:
-        return LoihiLadder(self.chip) if code == "ladder" else LoihiIf(self.chip)
+        return LoihiLadder(self.chip) if code == "ladder" else LoihiIf(self.chip, "lif" if code == "lif" else "if")
+
+    def imported(self, code: str) -> Recipe:
+        """Weights of 8 bits with one scale a layer: a leaky layer has one threshold."""
+        return (QuantiseWeights(bits=8, scales="layer", first=False),) if code == "lif" else ()
+
+    def design_rules(self) -> tuple[DesignRule, ...]:
+        return (*super().design_rules(), *([soft_resets_are_exact] if self.chip == "loihi1" else []))
 
     def profile(self, code: str) -> Profile:
         return profile_of(self.chip, code)

@@ -91,7 +91,7 @@ class Loihi1(Profile):
 class Loihi2(Profile):
     """128 cores of at most 8192 neurons with custom microcode; its memory is counted by assumptions.
 
-    graded: code `ladder`, whose neurons send counts; else code `if`.
+    code: neurons of code `ladder` send counts, those of the others single spikes.
     """
 
     name: ClassVar[str] = "loihi2"
@@ -100,7 +100,12 @@ class Loihi2(Profile):
     accounting: ClassVar[str] = "192 KiB of memory a core, at most 128 KiB of it synaptic; words of lists as on Loihi 1"
     neurons: ClassVar[int] = 8192
     bytes_of_memory: ClassVar[int] = 192 << 10
-    graded: bool = False
+    code: str = "if"
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes carry counts."""
+        return self.code == "ladder"
 
     @property
     def assumptions(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -108,7 +113,7 @@ class Loihi2(Profile):
             "a neuron's microcode compares its sum with all of its breakpoints, 4 bytes each, and sends the number "
             "that passed as one graded spike; Intel's tools for it are not public"
             if self.graded
-            else "the soft reset is custom neuron microcode, for which Intel's tools are not public"
+            else "a soft reset is custom neuron microcode, for which Intel's tools are not public"
         )
         return (
             neuron,
@@ -116,7 +121,7 @@ class Loihi2(Profile):
             "256 of program are assumed (SANA-FE's figures), lists of synapses as on Loihi 1, destinations on other "
             "chips counted once",
             "synaptic sums, membranes, biases and thresholds are kept within Loihi 1's word lengths",
-            *(() if self.graded else ("spikes are binary: code if needs no graded ones",)),
+            *(() if self.graded else (f"spikes are binary: code {self.code} needs no graded ones",)),
             "128 cores of a chip are used; some documents speak of 120",
         )
 
@@ -185,7 +190,7 @@ def blocks_of(chain: Chain, version: Chip) -> tuple[Block, ...]:
 
 def _block(layer: Layer, source: str, version: Chip) -> Block:
     synapse = layer.synapse
-    resets = resets_of(layer) if isinstance(layer, Population) and version == "loihi1" else 0
+    resets = len(resets_of(layer, version)[1]) if isinstance(layer, Population) and version == "loihi1" else 0
     return Block(
         layer.name,
         layer.label,
@@ -233,4 +238,4 @@ def _projection(synapse: Synapse, source: str, units: int) -> Projection:
 
 def profile_of(version: Chip, code: str) -> Profile:
     """The chip that networks of a code are placed on."""
-    return Loihi1() if version == "loihi1" else Loihi2(graded=code == "ladder")
+    return Loihi1() if version == "loihi1" else Loihi2(code)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from onnx2snn.backends.chains import Arrays, Chain, Decoded, Output, Population, Synapse, load_host, read_tables
+from onnx2snn.backends.chains import Arrays, Chain, Decoded, Leak, Output, Population, Synapse, load_host, read_tables
+from onnx2snn.backends.chains.layers import WHOLE
 from onnx2snn.backends.loihi import chip
+from onnx2snn.backends.loihi.leaks import thresholds
 from onnx2snn.backends.loihi.schema import LoihiTables, PopulationRecord, ReadoutRecord, SynapseRecord
 from onnx2snn.errors import ArtifactError
 from onnx2snn.ir import Array
@@ -18,7 +21,7 @@ def decode(folder: Path) -> Decoded:
     tables, arrays = read_tables(folder, LoihiTables)
     first = tables.populations[0]
     drive = load_host(tables.host, arrays, first.size)
-    populations = [_population(record, arrays, tables.steps) for record in tables.populations]
+    populations = [_population(record, arrays, tables.steps, tables.chip) for record in tables.populations]
     populations[0] = _driven(populations[0], drive.bias, drive.shift)
     chain = Chain(drive.graph, tuple(populations), _output(tables.readout, arrays))
     return Decoded(chain, drive, tables.steps)
@@ -38,12 +41,28 @@ def reset_of(record: PopulationRecord, arrays: Arrays) -> Array:
     return (mantissas << np.array(record.reset_exponents)[:, None]).sum(axis=0)
 
 
-def _population(record: PopulationRecord, arrays: Arrays, steps: int) -> Population:
-    """The population; initial membrane and bias as they are split in the tables."""
-    neurons = record.size
-    reset = reset_of(record, arrays)
-    if record.threshold != reset.max() - 1:
+def leak_of(record: PopulationRecord) -> Leak | None:
+    """What its neurons do otherwise than integrate-and-fire ones with soft reset."""
+    soft = record.reset != "zero"
+    if soft and not record.leaks:
+        return None
+    return Leak(WHOLE - record.decay_v, WHOLE - record.decay_u, "subtract" if soft else "zero")
+
+
+def _thresholds(record: PopulationRecord, arrays: Arrays, version: chip.Chip) -> Array:
+    """Of every neuron, int64 (neurons,) in chip units."""
+    if record.reset == "zero":
+        return np.full(record.size, record.threshold + 1, np.int64)
+    found = thresholds(reset_of(record, arrays), leak_of(record), version)
+    if record.threshold != found.max() - 1:
         raise ArtifactError(f"{record.name}: threshold {record.threshold} is not one below the largest reset")
+    return found
+
+
+def _population(record: PopulationRecord, arrays: Arrays, steps: int, version: chip.Chip) -> Population:
+    """The population in chip units; initial membrane and bias as they are split in the tables."""
+    neurons = record.size
+    reset = _thresholds(record, arrays, version)
     theta = divided(reset, record.scale, f"{record.name}/reset")
     membrane = arrays.take(f"{record.name}/membrane", (neurons,)) - (record.threshold + 1 - reset)
     start = divided(membrane, record.scale, f"{record.name}/membrane")
@@ -51,13 +70,15 @@ def _population(record: PopulationRecord, arrays: Arrays, steps: int) -> Populat
     if record.synapse is not None:
         bias = steps * divided(arrays.take(f"{record.name}/bias", (neurons,)), record.scale, f"{record.name}/bias")
     synapse = None if record.synapse is None else _synapse(record, record.synapse, arrays)
-    return Population(record.name, record.name, record.shape, synapse, theta, start, bias, record.shift)
+    return Population(
+        record.name, record.name, record.shape, synapse, theta, start, bias, record.shift, leak_of(record)
+    )
 
 
 def _driven(first: Population, bias: Array, shift: int) -> Population:
     if shift != first.shift:
         raise ArtifactError(f"{first.name}: shift {first.shift} expected in the host part, found {shift}")
-    return Population(first.name, first.label, first.shape, None, first.theta, first.v0, bias, shift)
+    return replace(first, bias=bias)
 
 
 def _output(record: ReadoutRecord, arrays: Arrays) -> Output:

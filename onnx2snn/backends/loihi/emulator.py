@@ -52,37 +52,47 @@ def lif(
 
 @dataclass(frozen=True)
 class Loaded:
-    """A population's tables in chip units: reset, membrane, bias int64 (neurons,); no bias in the first."""
+    """A population's tables in chip units: reset, membrane, bias int64 (neurons,); no bias in the first.
+
+    reset: None where a spike sets the membrane to 0.
+    """
 
     record: PopulationRecord
-    reset: Array
+    reset: Array | None
     membrane: Array
     bias: Array | None
     connections: Connections | None
 
 
-class SoftResetLayer:
-    """Neurons whose spike takes the reset off: at once in microcode; of two compartments through a synapse, with
-    what arrives in the next tick. Both come to the same before the next comparison.
+class NeuronLayer:
+    """Neurons of any reset. One to 0 is the chip's own. A soft one takes the reset off: at once in microcode; of two
+    compartments through a synapse, with what arrives in the next tick. Both come to the same before the next
+    comparison.
     """
 
     def __init__(self, tables: Loaded, bias: Array, membrane: Array) -> None:
         self.tables = tables
         self.bias = narrowed(bias << tables.record.bias_exponent)
-        self.by_synapse, self.at_once = narrowed(-tables.reset), narrowed(-tables.reset << chip.GAIN_BITS)
+        taken = None if tables.reset is None else -tables.reset
+        synapse = tables.record.reset == "two-compartment"
+        self.by_synapse = narrowed(taken) if taken is not None and synapse else None
+        self.at_once = None if taken is None or synapse else narrowed(taken << chip.GAIN_BITS)
         self.v = narrowed(membrane << chip.GAIN_BITS)
         self.u, self.spike = np.zeros_like(self.v), np.zeros_like(self.v, bool)
+        if tables.record.decay_u < chip.DECAY_UNIT:
+            self.u = self.u - self.bias
 
     def tick(self, arriving: Array | None) -> Array:
         tables, record = self.tables, self.tables.record
-        at_once = record.reset == "microcode"
-        a = np.zeros_like(self.v) if at_once else self.spike * self.by_synapse
+        a = np.zeros_like(self.v) if self.by_synapse is None else self.spike * self.by_synapse
         if tables.connections is not None and arriving is not None:
             a = a + tables.connections.sum(arriving)
         check_dendrite(record.name, a)
         self.u, self.v = integrate(self.u, self.v, a, self.bias, record.decay_u, record.decay_v)
-        self.spike = self.v > record.threshold << chip.GAIN_BITS
-        if at_once:
+        self.spike = self.v > (record.threshold << chip.GAIN_BITS) - record.soma_bias
+        if record.reset == "zero":
+            self.v = np.where(self.spike, 0, self.v)
+        elif self.at_once is not None:
             self.v = self.v + self.spike * self.at_once
         return self.spike
 
@@ -130,10 +140,10 @@ class LoihiEmulator(ChainEmulator):
         stages: list[Stage] = []
         for layer in self.layers:
             if layer.bias is None:
-                stages.append(SoftResetLayer(layer, share, layer.membrane + rest))
+                stages.append(NeuronLayer(layer, share, layer.membrane + rest))
             else:
                 membrane = np.repeat(layer.membrane[:, None], len(rest), axis=1).T
-                stages.append(SoftResetLayer(layer, layer.bias, membrane))
+                stages.append(NeuronLayer(layer, layer.bias, membrane))
         assert self.sums is not None
         return [*stages, AccumulatingLayer(self.readout, self.sums, len(rest))]
 
@@ -147,7 +157,7 @@ def _load(record: PopulationRecord, arrays: Arrays) -> Loaded:
     neurons = (record.size,)
     return Loaded(
         record,
-        reset_of(record, arrays),
+        reset_of(record, arrays) if record.reset_exponents else None,
         arrays.take(f"{record.name}/membrane", neurons),
         None if record.synapse is None else arrays.take(f"{record.name}/bias", neurons),
         _connections(record, arrays),

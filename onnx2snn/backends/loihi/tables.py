@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.backends.chains import Chain, Layer, Output, Population, Synapse, store_host, write_tables
+from onnx2snn.backends.chains.layers import WHOLE
 from onnx2snn.backends.loihi import chip
-from onnx2snn.backends.loihi.schema import LoihiTables, PopulationRecord, ReadoutRecord, SynapseRecord
+from onnx2snn.backends.loihi.leaks import taken_off
+from onnx2snn.backends.loihi.schema import SOMA_BIAS, LoihiTables, PopulationRecord, ReadoutRecord, SynapseRecord
 from onnx2snn.ir import Array
 
 
@@ -19,9 +21,10 @@ def scaling(layer: Layer) -> chip.Scaling:
     return chip.scaling_of(layer.synapse.weight << layer.shift)
 
 
-def resets_of(population: Population) -> int:
-    """Reset weights of each neuron."""
-    return len(chip.reset_exponents(population.theta * scaling(population).scale))
+def resets_of(population: Population, version: chip.Chip) -> tuple[Array, tuple[int, ...]]:
+    """What a spike takes off, int64 (neurons,) in chip units, and the exponents of its reset weights; none for 0."""
+    taken = taken_off(population.theta * scaling(population).scale, population.leak, version)
+    return taken, chip.reset_exponents(taken) if population.subtracts else ()
 
 
 def lift_of(population: Population) -> Array:
@@ -34,18 +37,18 @@ def lift_of(population: Population) -> Array:
 
 
 def compartments_of(layer: Layer, version: chip.Chip) -> int:
-    """Compartments that a layer takes; Loihi 2's microcode resets softly in one."""
-    two = isinstance(layer, Population) and version == "loihi1"
+    """Compartments that a layer takes; Loihi 2's microcode resets softly in one, and one is enough to reset to 0."""
+    two = isinstance(layer, Population) and layer.subtracts and version == "loihi1"
     return (chip.SOFT_RESET_COMPARTMENTS if two else 1) * layer.size
 
 
 def write(chain: Chain, steps: int, folder: Path, version: chip.Chip = "loihi1") -> None:
-    """Writes the tables of a chain that keeps all design rules."""
+    """Writes the tables of a chain in chip units that keeps all design rules."""
     host, arrays = store_host(chain.host, chain.populations[0], steps)
     populations = tuple(_population(p, tick, steps, version) for tick, p in enumerate(chain.populations))
     readout = _readout(chain.output, len(populations), steps, version)
     for population in chain.populations:
-        arrays |= _population_arrays(population, steps)
+        arrays |= _population_arrays(population, steps, version)
     arrays |= _readout_arrays(chain.output)
     tables = LoihiTables(
         chip=version,
@@ -59,7 +62,8 @@ def write(chain: Chain, steps: int, folder: Path, version: chip.Chip = "loihi1")
 
 
 def _population(population: Population, tick: int, steps: int, version: chip.Chip) -> PopulationRecord:
-    units = scaling(population)
+    units, leak = scaling(population), population.leak
+    soft = "two-compartment" if version == "loihi1" else "microcode"
     return PopulationRecord(
         name=population.name,
         shape=population.shape,
@@ -70,19 +74,21 @@ def _population(population: Population, tick: int, steps: int, version: chip.Chi
         shift=population.shift,
         synapse=None if population.synapse is None else synapse_record(population.synapse, units),
         threshold=int(population.theta.max()) * units.scale - 1,
-        reset="two-compartment" if version == "loihi1" else "microcode",
-        reset_exponents=chip.reset_exponents(population.theta * units.scale),
+        reset=soft if population.subtracts else "zero",
+        reset_exponents=resets_of(population, version)[1],
+        decay_u=WHOLE - (0 if leak is None else leak.current_decay),
+        decay_v=0 if leak is None else WHOLE - leak.decay,
+        soma_bias=SOMA_BIAS if leak is not None and population.subtracts else 0,
     )
 
 
-def _population_arrays(population: Population, steps: int) -> dict[str, Array]:
+def _population_arrays(population: Population, steps: int, version: chip.Chip) -> dict[str, Array]:
     name, units = population.name, scaling(population)
-    theta = population.theta * units.scale
+    taken, exponents = resets_of(population, version)
     start = population.v0 if population.synapse is None else population.start(steps)
-    arrays = {
-        f"{name}/reset": chip.reset_mantissas(theta, chip.reset_exponents(theta)).astype(np.int16),
-        f"{name}/membrane": (start * units.scale + lift_of(population)).astype(np.int32),
-    }
+    arrays = {f"{name}/membrane": (start * units.scale + lift_of(population)).astype(np.int32)}
+    if exponents:
+        arrays[f"{name}/reset"] = chip.reset_mantissas(taken, exponents).astype(np.int16)
     if population.synapse is not None:
         arrays[f"{name}/bias"] = (population.per_tick(steps) * units.scale).astype(np.int16)
         arrays[f"{name}/weight"] = units.mantissas(population.synapse.weight << population.shift).astype(np.int16)

@@ -35,7 +35,11 @@ class Drive:
             current = self.values[tick - self.first].astype(self.kind)
             if self.gain != 1:
                 current *= self.gain
-        if tick >= self.ends or not self.parts:
+        part = self.constant(tick)
+        if part is None:
             return current
-        part = self.parts[min(tick, len(self.parts) - 1)]
         return part if current is None else current + part
+
+    def constant(self, tick: int) -> Array | None:
+        """The constant charge of a tick, None where there is none."""
+        return self.parts[min(tick, len(self.parts) - 1)] if tick < self.ends and self.parts else None

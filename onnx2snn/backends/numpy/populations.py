@@ -97,11 +97,11 @@ class Population:
         """Runs a block in NumPy, writes its spikes to `train`; returns the ticks before silence for good."""
         op, opened = self.op, min(max(block.first, block.opens), block.stop)
         for tick in range(block.first, opened):
-            self._integrate(drive(tick))
+            self._integrate(drive, tick)
         train[: opened - block.first] = 0
         up, down = np.empty((2, *self.shape), np.bool_)
         for tick in range(opened, block.stop):
-            self._integrate(drive(tick))
+            self._integrate(drive, tick)
             spike = train[tick - block.first]
             FIRE[type(op)](op, self.state, self.v, Spikes(spike, up, down))
             fired = int(np.count_nonzero(spike) if op.most_at_once == 1 else np.abs(spike).sum())
@@ -139,17 +139,20 @@ class Population:
         self.silent = end <= block.stop
         return end - 1 - block.first if self.silent else len(train)
 
-    def _integrate(self, arriving: Array | None) -> None:
+    def _integrate(self, drive: Drive, tick: int) -> None:
+        arriving = drive(tick)
         if isinstance(self.op, LIF):
             _decay(self.v, self.op.decay, self.op.integer)
-            arriving = self._through_synapse(self.op, arriving)
+            arriving = self._through_synapse(self.op, arriving, drive.constant(tick))
         if arriving is not None:
             self.v += arriving
 
-    def _through_synapse(self, op: LIF, arriving: Array | None) -> Array | None:
-        """The synaptic current, with what arrives in this tick."""
+    def _through_synapse(self, op: LIF, arriving: Array | None, constant: Array | None) -> Array | None:
+        """The synaptic current, with what arrives in this tick, `constant` a part of it."""
         if self.current is None:
             return arriving
+        if op.steady and constant is not None:
+            self.current -= constant
         _decay(self.current, op.current_decay, op.integer)
         if arriving is not None:
             self.current += arriving

@@ -13,7 +13,7 @@ from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.flow.conversion.calibrate import Calibration
 from onnx2snn.flow.conversion.options import MOST_STEPS, Options
 from onnx2snn.ir import Graph
-from onnx2snn.ir.ops import Conv, Dense, Neuron
+from onnx2snn.ir.ops import LIF, Conv, Dense, Neuron
 from onnx2snn.passes import (
     IMPORTED,
     STAIRCASES,
@@ -110,14 +110,14 @@ class Imported:
         return network
 
     def _hint(self) -> str:
-        if any(node.op.lingers for node in self.graph.of(Neuron) if isinstance(node.op, Neuron)):
-            return "; neurons with a synaptic current (CubaLIF) run on numpy and torch, on no chip yet"
+        if any(node.op.leaks for node in self.graph.of(LIF) if isinstance(node.op, LIF)):
+            return "; neurons that leak run on numpy, torch and loihi"
         return "; --reset subtract lets its IF neurons be code if"
 
     def _recipe(self, backend: Backend, steps: int) -> Recipe:
         """Passes to synapses that can become whole numbers; of a backend's own those that go beyond the common ones."""
         own = tuple(step for step in backend.staircases() if step not in STAIRCASES)
-        return (*self.of_weights, *IMPORTED, *own, InjectSteps(steps))
+        return (*self.of_weights, *IMPORTED, *backend.imported(self.code), *own, InjectSteps(steps))
 
     def _integer(self, backend: Backend, reference: Graph) -> bool:
         """Whole numbers, unless asked otherwise, where weights behind the first synapse are whole and nothing leaks."""

@@ -141,8 +141,11 @@ class LIF(Neuron):
     ("zero"); the current stays. In whole numbers decay v_{t-1} and current_decay c_{t-1} are cut toward zero to whole
     numbers, as Loihi does with its two registers. With decay 1, reset "subtract" and no memory of the current this is
     `IF`. The count depends on when charge arrives, by design: no staircase stands behind it.
+    steady: constant charge, the bias and a constant input, is given as the current K that it settles at, to which the
+    current moves: c_t = K + current_decay (c_{t-1} - K) + I_t, I_t without what is constant. In real numbers that is
+    a constant charge of (1 - current_decay) K; in whole ones the distance from K is what is cut.
     (C5) 0 <= decay <= 1 and 0 <= current_decay <= 1, in an integer neuron multiples of 2^-12.
-    (C6) reset is "subtract" or "zero".
+    (C6) reset is "subtract" or "zero".  (C7) steady goes with a current_decay below 1.
     Sources: the neuron of networks trained with STBP (Wu et al., Frontiers in Neuroscience 2018); CubaLIF of NIR
     (Pedersen et al., Nature Communications 2024); Loihi's neuron (Davies et al., IEEE Micro 2018).
     """
@@ -152,6 +155,7 @@ class LIF(Neuron):
     decay: float
     reset: Reset = "subtract"
     current_decay: float = 0.0
+    steady: bool = False
 
     @property
     def range(self) -> tuple[int, int | None]:
@@ -160,6 +164,11 @@ class LIF(Neuron):
     @property
     def lingers(self) -> bool:
         return self.current_decay > 0
+
+    @property
+    def leaks(self) -> bool:
+        """Whether anything is lost from the membrane or the current between spikes."""
+        return self.decay != 1 or self.lingers
 
     @property
     def decays(self) -> dict[str, float]:
@@ -185,6 +194,7 @@ class LIF(Neuron):
             whole = decay == self.whole_decays[name]
             require(whole or not self.integer, "C5", f"{name} {decay} of an integer neuron is no multiple of 2^-12")
         require(self.reset in get_args(Reset), "C6", f"reset subtract or zero expected, found {self.reset!r}")
+        require(self.current_decay < 1 or not self.steady, "C7", "a current that keeps all settles nowhere")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from onnx2snn.analysis.lattice import Lattice, enclosing
 from onnx2snn.analysis.timetable import Timetable
-from onnx2snn.analysis.timing import Steady
+from onnx2snn.analysis.timing import Steady, spike_alike
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node
 from onnx2snn.ir.ops import IF, LIF, Affine, Encoder, Neuron
@@ -46,7 +46,8 @@ def _on_smallest_grid(builder: Builder, node: Node, op: Neuron, place: Lattice) 
     form = arrays[0].shape
     low, high = (np.broadcast_to(end, form).reshape(-1) for end in enclosing(place, form))
     real = Steady(*(a.reshape(-1) for a in arrays))
-    table = Timetable.of(real, low, high, steps) if isinstance(op, IF) else None
+    leaky, anew = isinstance(op, LIF) and op.leaks, isinstance(op, LIF) and op.reset == "zero"
+    table = Timetable.of(real, low, high, steps) if isinstance(op, (IF, LIF)) and not (leaky or anew) else None
     rounded, most = _rounded(op, real, 0, form, steps), 0
     for shift in range(limits.shift + 1):
         made, alike = _rounded(op, real, shift, form, steps), 0
@@ -54,15 +55,19 @@ def _on_smallest_grid(builder: Builder, node: Node, op: Neuron, place: Lattice) 
         if solved is not None:
             whole, alike = solved
             made = _put(op, whole, shift, form, steps)
+        elif anew and not leaky:
+            parts = (made.theta, made.v0, made.bias // steps)
+            whole = Steady(np.full(real.unit.shape, 1 << shift), *(a.reshape(-1) for a in parts))
+            alike = int(spike_alike(real, whole, low, high, steps, "zero").sum())
         if int(made.theta.max()) > limits.theta:
             break
-        if table is not None and alike == table.thresholds:
+        if alike == real.unit.size * steps:
             return made
         if alike >= most:
             rounded, most = made, alike
         if int(made.theta.min()).bit_length() >= FINE_BITS:
             break
-    why = "no grid of whole numbers spikes at the very steps" if isinstance(op, IF) else "a leak in whole numbers"
+    why = "a leak in whole numbers" if leaky else "no grid of whole numbers spikes at the very steps"
     builder.notes.append(f"{node}: {why}; thresholds rounded to {int(rounded.theta.max()).bit_length()} bits")
     return rounded
 

@@ -152,21 +152,28 @@ class Neuron(nn.Module):
 
     def arriving(self, signal: Signal, kind: torch.dtype) -> Callable[[int], Tensor | None]:
         """What reaches the membrane in a tick, the share of the bias included; None: nothing."""
-        steps, values = self.clock.steps, signal.values
+        values, constant = signal.values, self.constant(signal, kind)
         if signal.still:
-            total = values.to(kind) if self.number is None else values.to(torch.int64) << self.shift
-            parts = [part.to(kind) for part in shares(total + self.bias, steps)]
-            return lambda tick: parts[min(tick, 1)] if tick < steps else None
-        bias = [part.to(kind) for part in shares(self.bias, steps)]
+            return constant
 
         def arriving(tick: int) -> Tensor | None:
             there = signal.first <= tick < signal.stop
             current = values[tick - signal.first].to(kind) * (1 << self.shift) if there else None
-            if tick >= steps:
+            part = constant(tick)
+            if part is None:
                 return current
-            return bias[min(tick, 1)] if current is None else current + bias[min(tick, 1)]
+            return part if current is None else current + part
 
         return arriving
+
+    def constant(self, signal: Signal, kind: torch.dtype) -> Callable[[int], Tensor | None]:
+        """The share of a tick of the bias, and of an input that is constant."""
+        steps, total = self.clock.steps, self.bias
+        if signal.still:
+            values = signal.values
+            total = total + (values.to(kind) if self.number is None else values.to(torch.int64) << self.shift)
+        parts = [part.to(kind) for part in shares(total, steps)]
+        return lambda tick: parts[min(tick, 1)] if tick < steps else None
 
 
 class IF(Neuron):
@@ -197,14 +204,21 @@ class LIF(Neuron):
     """v_t = decay v_{t-1} + c_t;  s = 1 if v >= theta, else 0;  v <- v - theta s, or 0 after a spike.
 
     c_t = current_decay c_{t-1} + 2^shift x_t + bias_t is the synaptic current.
-    In whole numbers decay v_{t-1} and current_decay c_{t-1} are cut toward zero.
+    In whole numbers decay v_{t-1} and current_decay c_{t-1} are cut toward zero. Where `steady`, bias and constant
+    input K of a step are what the current moves to: c_t = K + current_decay (c_{t-1} - K) + 2^shift x_t.
     """
 
     def __init__(
-        self, *, decay: float, reset: Literal["subtract", "zero"] = "subtract", current_decay: float = 0.0, **rest: Any
+        self,
+        *,
+        decay: float,
+        reset: Literal["subtract", "zero"] = "subtract",
+        current_decay: float = 0.0,
+        steady: bool = False,
+        **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.decay, self.to_zero, self.current_decay = decay, reset == "zero", current_decay
+        self.decay, self.to_zero, self.current_decay, self.steady = decay, reset == "zero", current_decay, steady
 
     def leak(self, v: Tensor) -> Tensor:
         return self.decayed(v, self.decay)
@@ -222,14 +236,19 @@ class LIF(Neuron):
 
     def arriving(self, signal: Signal, kind: torch.dtype) -> Callable[[int], Tensor | None]:
         arriving = super().arriving(signal, kind)
-        return self.through_synapse(arriving) if self.current_decay else arriving
+        return self.through_synapse(arriving, self.constant(signal, kind)) if self.current_decay else arriving
 
-    def through_synapse(self, arriving: Callable[[int], Tensor | None]) -> Callable[[int], Tensor | None]:
+    def through_synapse(
+        self, arriving: Callable[[int], Tensor | None], constant: Callable[[int], Tensor | None]
+    ) -> Callable[[int], Tensor | None]:
         """The synaptic current at a tick, asked for one tick after the other."""
         held: Tensor | None = None
 
         def current(tick: int) -> Tensor | None:
             nonlocal held
+            settled = constant(tick) if self.steady else None
+            if settled is not None:
+                held = -settled if held is None else held - settled
             new, kept = arriving(tick), None if held is None else self.decayed(held, self.current_decay)
             held = new if kept is None else kept if new is None else kept + new
             return held
