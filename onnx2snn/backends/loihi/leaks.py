@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import gcd
-from typing import TypeVar
+from typing import overload
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from onnx2snn.ir import Array, Graph, Node
 from onnx2snn.ir.ops import LIF, Encoder, whole_decay
 from onnx2snn.reference import constant_nodes, cut
 
-L = TypeVar("L", bound=Layer)
 GAIN = 1 << chip.GAIN_BITS
 NEAR = 1 / 64  #: of a threshold, at most how far it moves to a multiple that a reset can take off
 
@@ -39,7 +38,11 @@ def grain(decay: int) -> int:
     return WHOLE // gcd(decay, WHOLE)
 
 
-def in_chip_units(layer: L) -> L:
+@overload
+def in_chip_units(layer: Population) -> Population: ...
+@overload
+def in_chip_units(layer: Layer) -> Layer: ...
+def in_chip_units(layer: Layer) -> Layer:
     """A leaky population in chip units, its threshold one above the largest membrane mantissa that does not fire.
 
     Anything else as it is.

@@ -36,9 +36,9 @@ ENCODED = "quantising the model's input, fewer bits of it or more --steps lower 
 
 def weights_fit_8_bit_mantissas(layer: Layer, steps: int) -> Limit | None:
     """Even mantissas of mixed sign and one exponent for the whole layer."""
+    layer = in_chip_units(layer)
     if layer.synapse is None:
         return None
-    layer = in_chip_units(layer)
     mantissas = scaling(layer).mantissas(layer.synapse.weight << layer.shift)
     bounds = (chip.WEIGHT_LOW, chip.WEIGHT_HIGH)
     return Limit(layer.synapse.label, "weight mantissas", *ends(mantissas), *bounds, "--weight-bits 8 or fewer helps")
@@ -63,8 +63,9 @@ def synaptic_sums_fit_16_bits(layer: Layer, steps: int) -> Limit | None:
         low, high = (np.array(end * scaling(layer).scale) for end in ends_of(layer.synapse, parts_of(layer)))
     else:
         low, high = ((end << layer.shift) * scaling(layer).scale for end in layer.synapse.range())
-    soft = isinstance(layer, Population) and layer.subtracts
-    reset = layer.theta * scaling(layer).scale if soft else 0
+    reset = 0
+    if isinstance(layer, Population) and layer.subtracts:
+        reset = layer.theta * scaling(layer).scale
     bounds = (-chip.MOST_SUM, chip.MOST_SUM)
     return Limit(layer.synapse.label, "sums in one tick", *ends(low - reset, high), *bounds, NARROWER)
 

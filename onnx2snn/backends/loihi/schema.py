@@ -26,7 +26,6 @@ from onnx2snn.ir import Shape
 
 Scale = Literal[1, 2]
 SOMA_BIAS = 1 - (1 << GAIN_BITS)  #: so that v >= 2^6 theta where v may lie between whole chip units
-Decay = Annotated[int, Field(ge=0, le=DECAY_UNIT)]
 Exponent = Annotated[int, Field(ge=0, le=MOST_EXPONENT)]
 
 
@@ -50,13 +49,10 @@ class LayerRecord(LayerBase):
     """One layer of compartments.
 
     scale: one chip unit is 1 / (scale 2^shift) of the network's accumulator.
-    decay_u, decay_v: what synaptic current and membrane lose in a tick, of 4096: effective decays.
     """
 
     compartments: PositiveInt
     scale: Scale
-    decay_u: Decay = 4096
-    decay_v: Decay = 0
     synapse: SynapseRecord | None
 
     @property
@@ -66,6 +62,8 @@ class LayerRecord(LayerBase):
 
 class PopulationRecord(LayerRecord):
     """Integrate-and-fire neurons, which leak where their decays say so.
+
+    decay_u, decay_v: what synaptic current and membrane lose in a tick, of 4096: effective decays.
 
     reset: `zero`: one compartment each, the chip's own. Soft ones are on Loihi 1 of two compartments each: a dendrite
     that integrates and never resets, a soma that spikes, and inhibitory synapses from the soma back to its dendrite,
@@ -78,6 +76,8 @@ class PopulationRecord(LayerRecord):
     to what its spike takes off.
     """
 
+    decay_u: Annotated[int, Field(ge=1, le=DECAY_UNIT)] = 4096
+    decay_v: Annotated[int, Field(ge=0, le=DECAY_UNIT)] = 0
     reset: Literal["two-compartment", "microcode", "zero"]
     bias_exponent: Literal[6] = 6
     threshold: Annotated[int, Field(ge=0, le=MOST_THRESHOLD)]
@@ -123,6 +123,4 @@ class LoihiTables(TablesBase):
                 raise ValueError(f"{layer.name}: reset {reset} with {len(layer.reset_exponents)} reset weights")
             if bool(layer.soma_bias) != (reset != "zero" and layer.leaks):
                 raise ValueError(f"{layer.name}: a soma's bias where a membrane leaks that a reset takes off expected")
-            if layer.decay_u == 0:
-                raise ValueError(f"{layer.name}: a synaptic current that loses something expected")
         return self

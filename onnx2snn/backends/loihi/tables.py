@@ -86,7 +86,7 @@ def _population_arrays(population: Population, steps: int, version: chip.Chip) -
     name, units = population.name, scaling(population)
     taken, exponents = resets_of(population, version)
     start = population.v0 if population.synapse is None else population.start(steps)
-    arrays = {f"{name}/membrane": (start * units.scale + lift_of(population)).astype(np.int32)}
+    arrays: dict[str, Array] = {f"{name}/membrane": (start * units.scale + lift_of(population)).astype(np.int32)}
     if exponents:
         arrays[f"{name}/reset"] = chip.reset_mantissas(taken, exponents).astype(np.int16)
     if population.synapse is not None:
