@@ -74,6 +74,7 @@ def train(name: str, folder: Path, data: Path) -> None:
             layer.reset_mem()
         return sum(net(images)[0] for _ in range(STEPS))
 
+    right = 0.0
     for epoch in range(EPOCHS):
         for rows in torch.randperm(len(x)).split(BATCH):
             loss = torch.nn.functional.cross_entropy(counts(x[rows]) / 2, y[rows])

@@ -350,9 +350,33 @@ def test_verify_measures_the_drift_from_the_trained_network(tmp_path: Path) -> N
     assert not said["certificate"]["exact"]
     assert said["findings"] == []
     layers = said["parity"]["layers"]
-    assert layers[0]["counts"] == 1600
+    conversion, x = convert(path, steps=STEPS), inputs(100)  # in float64, its weights not rounded
+    found, real = LoihiEmulator(place).run(x).counts, conversion.simulate(x).counts
+    assert [layer["cumulative"] for layer in layers] == [int((found[n] != real[n]).sum()) for n in real]
     assert 0 < layers[1]["cumulative"] < 200
+    assert [layer["own"] for layer in layers] == [0, 0, 0]
     assert said["parity"]["argmax_agreement"] > 0.9
+
+
+def test_verify_finds_an_emulator_that_does_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = network(tmp_path, *NEURONS["lif"])
+    _, place = emulated(path, tmp_path)
+    np.savez(tmp_path / "data.npz", x=inputs(9), y=np.zeros(9, int))
+    monkeypatch.setattr("onnx2snn.backends.loihi.emulator.decay", lambda x, rate: x * (4096 - rate) >> 12)
+    said = onnx2snn("verify", path, place, "--data", tmp_path / "data.npz", "--json")
+    assert said.code == 1
+    assert any("counts are not those of the artifact's network" in text for text in said.json["findings"])
+
+
+def test_inspect_simulate_and_report_take_such_a_network(tmp_path: Path) -> None:
+    path = network(tmp_path, *NEURONS["cuba"])
+    _, place = emulated(path, tmp_path)
+    np.savez(tmp_path / "data.npz", x=inputs(), y=np.zeros(12, int))
+    assert "its current keeps 0.72 a step" in onnx2snn("inspect", path).out
+    assert onnx2snn("simulate", place, "--data", tmp_path / "data.npz").code == 0
+    page = tmp_path / "page.html"
+    assert onnx2snn("report", place, "-o", page, "--data", tmp_path / "data.npz", "--model", path).code == 0
+    assert "its leak is in whole numbers" in page.read_text()
 
 
 # -- what does not fit -------------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 In the project's environment:
 
-    python benchmarks/checks/loihi_expected.py FOLDER [--code ladder]
+    python benchmarks/checks/loihi_expected.py FOLDER [--code ladder or lif]
     python benchmarks/checks/loihi_expected.py FOLDER --artifact mnist-4-bit --data MNIST_FOLDER
 
 The first writes the demo network, the chains of the tests, random networks, and tables that are random throughout:
 weights over their whole range, every exponent, thresholds that take two reset synapses, membranes that saturate; in
-code `ladder` these are in FOLDER/floor, because their membranes need the floor that Lava's have not. The second takes
-an artifact and the first test images of MNIST. `loihi_lava.py` and `loihi_nengo.py` then run the same tables elsewhere.
+code `ladder` these are in FOLDER/floor, because their membranes need the floor that Lava's have not. With code `lif`
+the networks are NIR files of random leaky neurons, and decays are random in the tables too. The second takes an
+artifact and the first test images of MNIST. `loihi_lava.py` and `loihi_nengo.py` then run the same tables elsewhere.
 
 The artifacts of benchmarks/results/loihi_checks.json, with the runs that benchmarks/chips.py trains:
 
@@ -17,7 +18,8 @@ The artifacts of benchmarks/results/loihi_checks.json, with the runs that benchm
     onnx2snn convert chipnet.onnx --backend loihi --code ladder --calibrate train.npz --levels 15 --weight-bits 4 \\
         --quantise-input 255 -o ladder-mnist-chipnet-15
 
-The last one's train.npz is the first 500 training images.
+The last one's train.npz is the first 500 training images. benchmarks/leaky_mnist.py writes and converts leaky networks
+that snnTorch trained.
 """
 
 from __future__ import annotations
@@ -153,7 +155,12 @@ def wild(place: Path, like: Path, seed: int) -> None:
     for layer in [*tables["populations"], tables["readout"]]:
         name = layer["name"]
         budget = 100_000 // tables["steps"]  # what may arrive at the readout in one tick
-        if "reset_exponents" in layer:
+        if layer.get("reset") == "zero":
+            layer["decay_u"], layer["decay_v"] = int(rng.integers(1, 4097)), int(rng.integers(0, 4097))
+            layer["threshold"] = int(2 ** rng.uniform(0, 15))
+            arrays[f"{name}/membrane"] = rng.integers(-9999, 9999, arrays[f"{name}/membrane"].shape).astype(np.int32)
+            budget = chip.MOST_SUM
+        elif layer.get("reset_exponents"):
             theta = rng.integers(1, int(2 ** rng.uniform(1, 15)), arrays[f"{name}/reset"].shape[1])
             layer["reset_exponents"] = chip.reset_exponents(theta)
             layer["threshold"] = int(theta.max()) - 1
@@ -203,6 +210,73 @@ def wild_ladder(place: Path, like: Path, seed: int) -> None:
         record_ladder(place, rng.permuted(np.repeat(data["arriving"], 3, axis=0), axis=1))
 
 
+def leaky_model(path: Path, seed: int) -> tuple[Path, str]:
+    """One or two convolutions and two dense layers of leaky neurons in a NIR file, and what a spike does to them.
+
+    Those that subtract have decays that two compartments take, and no synaptic currents.
+    """
+    import nir
+
+    rng, nir_files = np.random.default_rng(seed), import_module("nir_files")
+    reset = "subtract" if seed % 4 == 3 else "zero"
+    kinds = ("lif", "if") if reset == "subtract" else ("lif", "cuba", "if")
+
+    def neurons(count: int) -> Any:
+        kind, theta = str(rng.choice(kinds)), float(rng.uniform(0.3, 1.5))
+        if kind == "if":
+            return nir_files.integrate_and_fire(count, theta)
+        decay = float(rng.choice([0.5, 0.75, 0.875]) if reset == "subtract" else rng.uniform(0.2, 0.98))
+        return (
+            nir_files.lif(count, decay, theta)
+            if kind == "lif"
+            else nir_files.cuba(count, rng.uniform(0.1, 0.9), decay, theta)
+        )
+
+    def bias(count: int) -> Array:
+        return rng.normal(0.02, 0.05, count)
+
+    nodes: list[Any] = [nir.Input({"input": np.array([2, 9, 8])})]
+    size = (2, 9, 8)
+    for _ in range(int(rng.integers(1, 3))):
+        channels, kernel = int(rng.integers(2, 6)), int(rng.integers(2, 4))
+        weight = rng.normal(0, 1.5 / (kernel * np.sqrt(size[0])), (channels, size[0], kernel, kernel))
+        nodes.append(nir.Conv2d(size[1:], weight, 1, 0, 1, 1, bias(channels)))
+        size = (channels, size[1] - kernel + 1, size[2] - kernel + 1)
+        fired = neurons(int(np.prod(size)))
+        for name, value in vars(fired).items():
+            if isinstance(value, np.ndarray) and value.shape == (np.prod(size),):
+                setattr(fired, name, value.reshape(size))
+        nodes.append(fired)
+    width = int(np.prod(size))
+    nodes.append(nir.Flatten({"input": np.array(size)}, 0, -1))
+    for out in (12, 5):
+        nodes += [nir.Affine(rng.normal(0, 1.5 / np.sqrt(width), (out, width)), bias(out)), neurons(out)]
+        width = out
+    return nir_files.write(path, *nodes, nir.Output({"output": np.array([5])})), reset
+
+
+def leaky(folder: Path) -> None:
+    """`RANDOM` random leaky networks, `WILD` tables of the same shapes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = list[Path]()
+    for seed in range(MOST_SEEDS):
+        place = folder / f"lif-random-{seed:02}"
+        model, reset = leaky_model(folder / "model.nir", seed)
+        try:
+            convert(model, steps=12, reset=reset).save(place, backend="loihi", force=True)
+        except Onnx2SnnError as error:
+            print(f"{place.name}: {error}")
+            continue
+        if emulated(place) > LEAST_RATE:
+            found.append(place)
+        else:
+            shutil.rmtree(place)
+        if len(found) == RANDOM:
+            break
+    for number in range(WILD):
+        wild(folder / f"lif-wild-{number:02}", found[number % len(found)], number)
+
+
 def random_networks(folder: Path, code: str) -> None:
     """The demo network, chains of the tests, `RANDOM` random networks, `WILD` random tables."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -250,16 +324,22 @@ def images(data: Path, count: int) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--code", choices=("if", "ladder"), default="if")
+    parser.add_argument("--code", choices=("if", "ladder", "lif"), default="if")
     parser.add_argument("--artifact", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--images", type=int, default=IMAGES)
     options = parser.parse_args()
-    if options.artifact is None:
+    if options.artifact is None and options.code == "lif":
+        leaky(options.folder)
+    elif options.artifact is None:
         random_networks(options.folder, options.code)
     else:
         place = shutil.copytree(options.artifact, options.folder / options.artifact.name)
-        emulated(place, images(options.data, options.images))
+        pixels = images(options.data, options.images)
+        emulated(
+            place,
+            pixels.reshape(len(pixels), *LoihiEmulator(place).drive.input_shape) if options.code == "lif" else pixels,
+        )
 
 
 if __name__ == "__main__":

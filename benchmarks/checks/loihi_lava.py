@@ -15,8 +15,9 @@ run
     lava/bin/python benchmarks/checks/loihi_lava.py FOLDER benchmarks/results/loihi_checks.json
 
 Synapses are Lava's Dense or Sparse with mantissas, exponent and sign mode, the reset synapses inhibitory ones from a
-layer to itself; neurons are LIF. What Lava has not is a dendrite that hands its membrane to a soma: its model is Lava's
-bit-accurate LIF with one line overridden, the reset to zero at a spike. All else is Lava's own.
+layer to itself; neurons are LIF, those that reset to zero as Lava has them. What Lava has not is a dendrite that hands
+its membrane to a soma: its model is Lava's bit-accurate LIF with two lines overridden, the reset to zero at a spike
+and, where the soma has a bias, the comparison. All else is Lava's own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag  # type: ignore[import-not-found]
+from lava.magma.core.model.py.type import LavaPyType  # type: ignore[import-not-found]
+from lava.magma.core.process.variable import Var  # type: ignore[import-not-found]
 from lava.magma.core.resources import CPU  # type: ignore[import-not-found]
 from lava.magma.core.run_conditions import RunSteps  # type: ignore[import-not-found]
 from lava.magma.core.run_configs import Loihi1SimCfg  # type: ignore[import-not-found]
@@ -52,12 +55,17 @@ TOGETHER = 500_000  # synapses of a layer, all samples together, up to which sam
 class Dendrite(LIF):
     """A LIF process whose model does not reset."""
 
+    def __init__(self, *, soma_bias: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.soma_bias = Var(shape=(1,), init=soma_bias)
+
 
 @implements(proc=Dendrite, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class DendriteModel(AbstractPyLifModelFixed):
-    """The chip's dendrite of a soft reset: its soma spikes in the same tick, only a synapse takes the reset off.
+    """The chip's dendrite of a soft reset: its soma, with a bias or none, spikes in the same tick, and only a synapse
+    takes the reset off.
 
     Lava allows no subclass of PyLifModelBitAcc, so its ports and methods are taken over one by one.
     """
@@ -65,7 +73,11 @@ class DendriteModel(AbstractPyLifModelFixed):
     s_out = PyLifModelBitAcc.s_out
     vth = PyLifModelBitAcc.vth
     scale_threshold = PyLifModelBitAcc.scale_threshold
-    spiking_activation = PyLifModelBitAcc.spiking_activation
+    soma_bias: Array = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def spiking_activation(self) -> Array:
+        """Lava's comparison of the membrane with a soma's bias on top."""
+        return self.v + self.soma_bias > self.effective_vth
 
     def reset_voltage(self, spike_vector: Array) -> None:
         """Nothing: the one thing that differs from Lava's model."""
@@ -80,16 +92,16 @@ class Group:
     synapses: tuple[Any, ...]
     sink: Any
 
-    def set(self, membrane: Array, bias: Array) -> None:
+    def set(self, membrane: Array, current: Array, bias: Array) -> None:
         """Writes the registers."""
         self.neurons.v.set(membrane)
+        self.neurons.u.set(current)
         self.neurons.bias_mant.set(bias)
 
     def clear(self) -> None:
         """Puts all state to zero, what is on its way included."""
         size = int(np.prod(self.neurons.v.shape))
-        self.set(np.zeros(size), np.zeros(size))
-        self.neurons.u.set(np.zeros(size))
+        self.set(np.zeros(size), np.zeros(size), np.zeros(size))
         for synapse in self.synapses:
             synapse.a_buff.set(np.zeros(synapse.a_buff.shape))
 
@@ -98,16 +110,16 @@ def build(tables: Tables, copies: int, ticks: int, host: Any = None) -> list[Gro
     """The processes of a network, connected; host: what spikes before the first layer, where that has weights."""
     groups, before = list[Group](), host
     for layer in tables.layers:
-        process = Dendrite if layer.resets else LIF
         shape = (copies * layer.size,)
-        neurons = process(
-            shape=shape,
-            du=layer.decay_u - 1,  # Lava adds one, as the chip does
-            dv=layer.decay_v,
-            vth=layer.threshold,
-            bias_mant=np.tile(layer.bias, copies),
-            bias_exp=np.full(shape, layer.bias_exponent),
-        )
+        fields = {
+            "shape": shape,
+            "du": layer.decay_u - 1,  # Lava adds one, as the chip does
+            "dv": layer.decay_v,
+            "vth": layer.threshold,
+            "bias_mant": np.tile(layer.bias, copies),
+            "bias_exp": np.full(shape, layer.bias_exponent),
+        }
+        neurons = Dendrite(soma_bias=layer.soma_bias, **fields) if layer.resets else LIF(**fields)
         synapses = list[Any]()
         for reset in layer.resets:
             mantissas = diags(np.tile(-reset.mantissas, copies), format="csr")
@@ -135,7 +147,7 @@ def _synapse(layer: Layer, copies: int) -> Any:
 
 
 def run(tables: Tables, told: Expected) -> tuple[list[Array], Array]:
-    """Code `if`: spikes of every layer (steps, samples, neurons), the readout's last membrane (samples, outputs)."""
+    """Codes `if` and `lif`: spikes of every layer (steps, samples, neurons) and the readout's last membrane."""
     widest = max(layer.weights.nnz for layer in tables.layers if layer.weights is not None)
     copies = told.samples if told.samples * widest <= TOGETHER else 1
     windows = told.samples // copies
@@ -148,8 +160,8 @@ def run(tables: Tables, told: Expected) -> tuple[list[Array], Array]:
         for group in groups:
             group.clear()
         for group in groups:  # layer l starts at tick l
-            membranes, biases = zip(*(told.start(group.layer, sample) for sample in samples), strict=True)
-            group.set(np.concatenate(membranes), np.concatenate(biases))
+            starts = zip(*(told.start(group.layer, sample) for sample in samples), strict=True)
+            group.set(*(np.concatenate(part) for part in starts))
             first.run(condition=RunSteps(num_steps=1), run_cfg=config)
         if tables.steps > 1:
             first.run(condition=RunSteps(num_steps=tables.steps - 1), run_cfg=config)

@@ -191,7 +191,7 @@ def emulator_of(layers: list[list[Core]], host: SpikeInput) -> tuple[Any, list[t
 
 
 def run(tables: Tables, layers: list[list[Core]], host: SpikeInput, told: Expected) -> Row:
-    """Code `if`: every sample, tick by tick, each layer set going at its first tick."""
+    """Codes `if` and `lif`: every sample, tick by tick, each layer set going at its first tick."""
     emulator, at = emulator_of(layers, host)
     state, counts = emulator.compartment, Counts()
     for sample in range(told.samples):
@@ -200,8 +200,9 @@ def run(tables: Tables, layers: list[list[Core]], host: SpikeInput, told: Expect
         for tick in range(tables.ticks):
             for core, first in at:
                 if tick == core.layer.first_tick:
-                    membrane, bias = told.start(core.layer, sample)
+                    membrane, current, bias = told.start(core.layer, sample)
                     state.voltage[first + core.dendrites] = membrane[core.own]
+                    state.current[first + core.dendrites] = current[core.own]
                     state.bias[first + core.dendrites] = bias[core.own] << core.layer.bias_exponent
             emulator.step()
             for core, first in at:
@@ -238,7 +239,8 @@ def run_ladder(tables: Tables, layers: list[list[Core]], host: SpikeInput, told:
 def _fire(core: Core, first: int, state: Any) -> None:
     """The somas' comparison, between two ticks."""
     if core.layer.resets:
-        state.spiked[first + core.somas] = state.voltage[first + core.dendrites] > core.layer.threshold << 6
+        passed = state.voltage[first + core.dendrites] + core.layer.soma_bias
+        state.spiked[first + core.somas] = passed > core.layer.threshold << 6
 
 
 def _compare(core: Core, first: int, state: Any, counts: Counts, spikes: Array, membranes: Array) -> None:

@@ -37,7 +37,8 @@ class Layer:
     """One layer of compartments in chip units; the last one is the readout.
 
     size: compartments that integrate. In code `ladder` a neuron has `units` of them, side by side, and so has an output
-    that is shared out; in code `if` one: a soma, where there are resets, is not counted.  bias: mantissas.
+    that is shared out; else one: a soma, where there are resets, is not counted, but its bias is there, in units of the
+    register.  bias: mantissas.  Without resets a spike sets the membrane to 0.
     floor_bits: membranes stop at 1 - 2^floor_bits.
     weights: mantissas, csr_matrix (compartments, sources) with a zero where the synapse has a connection of weight
     zero; None where the host drives the layer.
@@ -51,6 +52,7 @@ class Layer:
     decay_v: int
     threshold: int
     resets: tuple[Resets, ...]
+    soma_bias: int
     bias: Array
     bias_exponent: int
     membrane: Array
@@ -66,7 +68,7 @@ class Tables:
     host_units: code `ladder` alone, units of each neuron of the population on the host, whose spikes are the input.
     """
 
-    code: Literal["if", "ladder"]
+    code: Literal["if", "ladder", "lif"]
     steps: int
     ticks: int
     host_units: int
@@ -78,9 +80,9 @@ def read(folder: Path) -> Tables:
     tables, arrays = json.loads((folder / "tables.json").read_text()), load_file(folder / "tables.safetensors")
     layers = tuple(_layer(record, arrays) for record in [*tables["populations"], tables["readout"]])
     ladder = tables["format"] == "onnx2snn loihi ladder tables"
-    return Tables(
-        "ladder" if ladder else "if", tables.get("steps", 1), tables["ticks"], tables["host"].get("units", 0), layers
-    )
+    leaky = any(layer.decay_u < 4096 or layer.decay_v > 0 or not layer.resets for layer in layers[:-1])
+    code = "ladder" if ladder else "lif" if leaky else "if"
+    return Tables(code, tables.get("steps", 1), tables["ticks"], tables["host"].get("units", 0), layers)
 
 
 def _layer(record: dict[str, Any], arrays: dict[str, Array]) -> Layer:
@@ -102,6 +104,7 @@ def _layer(record: dict[str, Any], arrays: dict[str, Array]) -> Layer:
         decay_u=record["decay_u"],
         decay_v=record["decay_v"],
         threshold=record["threshold"],
+        soma_bias=record.get("soma_bias", 0),
         resets=tuple(Resets(e, m.astype(np.int64)) for e, m in zip(exponents, resets, strict=True)),
         bias=arrays.get(f"{name}/bias", nothing).astype(np.int64).T.reshape(-1),  # (units, neurons) in code ladder
         bias_exponent=record.get("bias_exponent", 0),
@@ -151,7 +154,7 @@ def matrix(geometry: dict[str, Any], weight: Array) -> Any:
 
 @dataclass(frozen=True)
 class Expected:
-    """What onnx2snn's emulator did with some samples in code `if`.
+    """What onnx2snn's emulator did with some samples in code `if` or `lif`.
 
     bias, membrane: what the host writes into the first layer, the membrane on top of its own, (samples, neurons).
     spikes, membranes: of each layer, (steps, samples, neurons); membranes in register units, after the tick's
@@ -167,11 +170,13 @@ class Expected:
     def samples(self) -> int:
         return len(self.bias)
 
-    def start(self, layer: Layer, sample: int) -> tuple[Array, Array]:
-        """Membrane (register units) and bias mantissas with which a layer starts."""
-        if layer.weights is not None:
-            return layer.membrane << 6, layer.bias
-        return (layer.membrane + self.membrane[sample]) << 6, self.bias[sample]
+    def start(self, layer: Layer, sample: int) -> tuple[Array, Array, Array]:
+        """Membrane and synaptic current (register units) and bias mantissas with which a layer starts."""
+        membrane, bias = layer.membrane, layer.bias
+        if layer.weights is None:
+            membrane, bias = membrane + self.membrane[sample], self.bias[sample]
+        current = -bias << layer.bias_exponent if layer.decay_u < 4096 else np.zeros_like(bias)
+        return membrane << 6, current, bias
 
 
 @dataclass(frozen=True)
@@ -260,7 +265,7 @@ def _keep(result: Path, about: Row, rows: list[Row]) -> None:
     before = results.get(about["emulator"], {"rows": [], SPOILED: {}})
     merged = {row["network"]: row for row in [*before["rows"], *rows]}
     kept = [merged[name] for name in sorted(merged)]
-    totals = {code: _totals([row for row in kept if row["code"] == code]) for code in ("if", "ladder")}
+    totals = {code: _totals([row for row in kept if row["code"] == code]) for code in ("if", "ladder", "lif")}
     about |= {SPOILED: before[SPOILED] | about[SPOILED], "totals": totals}
     results[about["emulator"]] = about | {"rows": kept}
     text = json.dumps(results, indent=1)

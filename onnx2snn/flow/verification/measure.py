@@ -30,6 +30,7 @@ class Case:
 
     model, sha256: the model file.  graph: the artifact's network.  reference: the model's, as staircases (or as the
     trained spiking network that it is, `spiking`).  lost: what passes changed of its meaning.
+    trained: a spiking network before its weights were rounded, which counts are measured against.
     another: says so where the artifact was made from another file, else "".
     """
 
@@ -39,6 +40,7 @@ class Case:
     graph: Graph
     reference: Graph
     lost: tuple[str, ...]
+    trained: Graph
     spiking: bool
     another: str
 
@@ -66,7 +68,9 @@ def measure(
             partial.prepare(resume)
         size = batch_size(case.graph)
         if case.spiking:
-            batches = measured(samples, size, imported_measure(case.artifact, case.reference), partial, progress)
+            batches = measured(
+                samples, size, imported_measure(case.artifact, case.graph, case.trained), partial, progress
+            )
             return parity_of(batches, samples.y, EXECUTOR), None
         integer, backend = manifest.arithmetic == "integer", case.artifact.backend
         diagnoser = Diagnoser(case.reference, case.graph, manifest.schedule, manifest.code, integer, backend)

@@ -23,6 +23,7 @@ class LayerParity:
     alone: differing counts when fed the reference's own counts, evenly spread.  cumulative: in the running network.
     rounding: those of the cumulative ones where float64 sides with the spiking network: float32 near-ties.
     worst, worst_alone: the largest difference in the network, and alone.
+    own: of a trained spiking network in whole numbers, those in which what ran it differs from its own definition.
     """
 
     name: str
@@ -32,12 +33,14 @@ class LayerParity:
     rounding: int = 0
     worst: int = 0
     worst_alone: int = 0
+    own: int = 0
 
     def take(self, other: LayerParity) -> None:
         """Takes in the same population on other samples."""
         self.counts += other.counts
         self.cumulative += other.cumulative
         self.rounding += other.rounding
+        self.own += other.own
         self.worst, self.worst_alone = max(self.worst, other.worst), max(self.worst_alone, other.worst_alone)
         if other.alone is not None:
             self.alone = (self.alone or 0) + other.alone

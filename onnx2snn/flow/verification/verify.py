@@ -16,7 +16,7 @@ from onnx2snn.flow.verification.measure import Case, measure
 from onnx2snn.flow.verification.parity import Parity
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Neuron
-from onnx2snn.passes import approximate
+from onnx2snn.passes import QuantiseWeights, Recipe, approximate, run_passes
 from onnx2snn.passes.text import parse_recipe
 
 
@@ -74,7 +74,7 @@ def verify(
     parity, diagnosis = None, None
     if data is not None:
         parity, diagnosis = measure(case, Path(data), diagnose, None if keep is None else Path(keep), resume, progress)
-        findings += _against_proof(certificate, parity)
+        findings += _against_proof(certificate, parity, case.trained is case.reference)
     tuning = artifact.manifest.fine_tuning
     return Verification(certificate, parity, tuple(findings), case.calibrated, tuning, diagnosis, case.spiking)
 
@@ -102,10 +102,17 @@ def _opened(model: Path, folder: Path, findings: list[str]) -> Case:
         raise ArtifactError("; ".join(findings or [str(error)])) from error
     ann = read_again(model, artifact.manifest.reading).graph
     try:
-        reference, lost = approximate(ann, parse_recipe(artifact.manifest.staircase_passes))
+        recipe = parse_recipe(artifact.manifest.staircase_passes)
+        reference, lost = approximate(ann, recipe)
+        trained = _unrounded(ann, recipe) if is_spiking(ann) and lost else reference
     except Onnx2SnnError as error:
         raise ArtifactError("; ".join([*findings, *filter(None, [another]), str(error)])) from error
-    return Case(model, source.sha256, artifact, graph, reference, tuple(lost), is_spiking(ann), another)
+    return Case(model, source.sha256, artifact, graph, reference, tuple(lost), trained, is_spiking(ann), another)
+
+
+def _unrounded(ann: Graph, recipe: Recipe) -> Graph:
+    """What a recipe makes of a network without rounding its weights."""
+    return run_passes(ann, tuple(step for step in recipe if not isinstance(step, QuantiseWeights)))
 
 
 def _existing(path: Path) -> Path:
@@ -153,12 +160,17 @@ def _layer_claims(artifact: Artifact, graph: Graph, certificate: Certificate) ->
     return found
 
 
-def _against_proof(certificate: Certificate, parity: Parity) -> list[str]:
-    """Measured differences that the certificate excludes; float32 near-ties of the model are none."""
+def _against_proof(certificate: Certificate, parity: Parity, same: bool) -> list[str]:
+    """Measured differences that the certificate excludes; float32 near-ties of the model are none.
+
+    same: whether it was measured against what is proven of, and not against a network before its weights were rounded.
+    """
     found: list[str] = []
     for layer in parity.layers:
         verdict = certificate[layer.name]
-        if certificate.proven_as_staircases and layer.cumulative > layer.rounding:
+        if layer.own:
+            found.append(f"{layer.name}: {layer.own} of {layer.counts} counts are not those of the artifact's network")
+        if same and certificate.proven_as_staircases and layer.cumulative > layer.rounding:
             wrong = layer.cumulative - layer.rounding
             found.append(f"{layer.name}: proven exact, yet {wrong} of {layer.counts} counts differ")
         if verdict.exactness == "bounded" and layer.worst_alone > verdict.bound + 1:
