@@ -169,9 +169,9 @@ def test_no_membrane_leaves_the_register_it_is_promised(data: st.DataObject) -> 
     ends: dict[int, tuple[int, int]] = {}
     step = neurons.step
 
-    def watched(op: Neuron, state: neurons.State, current: Array) -> Array:
+    def watched(op: Neuron, state: neurons.State, current: Array, constant: Array) -> Array:
         seen = [state.v, state.v + current]
-        result = step(op, state, current)
+        result = step(op, state, current, constant)
         seen.append(state.v)
         low, high = ends.get(id(op), (0, 0))
         ends[id(op)] = min(low, *(int(v.min()) for v in seen)), max(high, *(int(v.max()) for v in seen))
