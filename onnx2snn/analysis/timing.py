@@ -71,7 +71,9 @@ def _agreeing_anew(column: Array, steps: int, biased: bool) -> int:
     one, other, low, high = _neurons(column)
     spans = range(1, steps + 1) if biased else (steps,)
     pairs = [(one, other), (_at_zero(one), _at_zero(other))]
-    alike = sum(all(exact_place(a, 1, n, low, high) == exact_place(b, 1, n, low, high) for a, b in pairs) for n in spans)
+    alike = 0
+    for n in spans:
+        alike += all(exact_place(a, 1, n, low, high) == exact_place(b, 1, n, low, high) for a, b in pairs)
     return alike if biased else alike * steps
 
 
