@@ -49,9 +49,11 @@ class Timetable:
         ticks = np.arange(1, steps + 1) if biased else np.array([steps])
         if kinds.shape[1] * steps * len(ticks) > MOST_CASES:
             return None
-        ends = kinds[4:].astype(np.int64)
-        places = np.array([_places(column, *ends[:, i], ticks) for i, column in enumerate(kinds[:4].T)], np.int64)
-        return Timetable(Steady(*kinds[:4]), *ends, ticks, places.reshape(-1, steps, len(ticks)), inverse.reshape(-1))
+        least, most = kinds[4].astype(np.int64), kinds[5].astype(np.int64)
+        rows = [_places(kind[:4], int(kind[4]), int(kind[5]), ticks) for kind in kinds.T]
+        places = np.array(rows, np.int64).reshape(-1, steps, len(ticks))
+        kind = Steady(kinds[0], kinds[1], kinds[2], kinds[3])
+        return Timetable(kind, least, most, ticks, places, inverse.reshape(-1))
 
     @property
     def thresholds(self) -> int:
@@ -83,7 +85,7 @@ class Timetable:
 
     def _ends(self, bias: Array, shift: int) -> tuple[Array, Array]:
         """The least (exclusive) and most of k theta - v0, (kinds, T) each."""
-        counts = np.arange(1, self.places.shape[1] + 1)
+        counts = np.arange(1, int(self.places.shape[1]) + 1)
         looked = self.ticks >= counts[:, None] if len(self.ticks) > 1 else np.ones((len(counts), 1), bool)
         low, high = self.low[:, None, None], self.high[:, None, None]
         drift = self.ticks * bias[:, None, None]
@@ -97,7 +99,7 @@ def _start(theta: Array, wish: Array, least: Array, most: Array) -> tuple[Array,
 
     One that starts between rest and threshold goes on doing so.
     """
-    reached = theta[:, None] * np.arange(1, least.shape[1] + 1)
+    reached = theta[:, None] * np.arange(1, int(least.shape[1]) + 1)
     first, last = reached - most, reached - least - 1
     first, last = (np.where(first <= last, ends, 2 * FREE) for ends in (first, last))  # an empty one lies nowhere
     tried = np.concatenate([wish[:, None], first, last], axis=1)
