@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from onnx2snn.flow.opening import Artifact
-from onnx2snn.flow.verification.parity import Batch, LayerParity, batch_of
+from onnx2snn.flow.verification.parity import Batch, batch_of, layer_parity
 from onnx2snn.ir import Array, Graph
 from onnx2snn.reference import run
 
@@ -26,19 +24,9 @@ def imported_measure(artifact: Artifact, graph: Graph, trained: Graph) -> Callab
     def measure(x: Array) -> Batch:
         wanted, found = run(trained, x, schedule.steps, schedule.settle), simulator.run(x)
         own = run(graph, x, schedule.steps, schedule.settle).counts if whole else found.counts
-        layers = [_layer(name, found.counts[name], counts, own[name]) for name, counts in wanted.counts.items()]
+        layers = [
+            layer_parity(name, counts, found.counts[name], own=own[name]) for name, counts in wanted.counts.items()
+        ]
         return batch_of((found.output,), (wanted.output,), schedule.steps + (schedule.settle or 0), layers)
 
     return measure
-
-
-def _layer(name: str, found: Array, wanted: Array, own: Array) -> LayerParity:
-    difference = np.abs(found - wanted)
-    worst = int(difference.max(initial=0))
-    return LayerParity(
-        name,
-        counts=wanted.size,
-        cumulative=int(np.count_nonzero(difference)),
-        worst=worst,
-        own=int((found != own).sum()),
-    )

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.flow.batches import batch_size
@@ -19,7 +17,7 @@ from onnx2snn.flow.opening import Artifact
 from onnx2snn.flow.verification.diagnose import Diagnoser
 from onnx2snn.flow.verification.findings import Diagnosis
 from onnx2snn.flow.verification.imported import EXECUTOR, imported_measure
-from onnx2snn.flow.verification.parity import Batch, LayerParity, Parity, batch_of, measured, parity_of
+from onnx2snn.flow.verification.parity import Batch, LayerParity, Parity, batch_of, layer_parity, measured, parity_of
 from onnx2snn.flow.verification.reference import OnnxTruth, exact_counts
 from onnx2snn.ir import Array, Graph
 
@@ -97,25 +95,11 @@ def _beside_the_model(
         layers: list[LayerParity] = []
         for name, population in measure.populations.items():
             if name in found.counts:
-                levels = population.levels(found.counts[name]), population.levels(alone[name])
-                layers.append(_layer(name, *levels, expected.counts[name], exact))
+                levels, lone = population.levels(found.counts[name]), population.levels(alone[name])
+                layers.append(layer_parity(name, expected.counts[name], levels, alone=lone, exact=exact))
         return batch_of(found.outputs, expected.outputs, found.steps, layers)
 
     return batch
-
-
-def _layer(name: str, found: Array, alone: Array, truth: Array, exact: Callable[[], dict[str, Array]]) -> LayerParity:
-    """The counts of a batch against the model's; exact: works out those of float64."""
-    wrong = found != truth
-    return LayerParity(
-        name,
-        counts=truth.size,
-        alone=int((alone != truth).sum()),
-        cumulative=int(wrong.sum()),
-        rounding=int((wrong & (found == exact()[name])).sum()) if wrong.any() else 0,
-        worst=int(np.abs(found - truth).max(initial=0)),
-        worst_alone=int(np.abs(alone - truth).max(initial=0)),
-    )
 
 
 def _once(make: Callable[[], dict[str, Array]]) -> Callable[[], dict[str, Array]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -109,6 +109,32 @@ def _layer(name: str, row: Array) -> LayerParity:
     alone, *others = (int(value) for value in row)
     named = dict(zip((n for n in COUNTS if n != "alone"), others, strict=True))
     return LayerParity(name, alone=None if alone < 0 else alone, **named)
+
+
+def layer_parity(
+    name: str,
+    truth: Array,
+    found: Array,
+    *,
+    alone: Array | None = None,
+    own: Array | None = None,
+    exact: Callable[[], Mapping[str, Array]] | None = None,
+) -> LayerParity:
+    """A batch of counts against those of the model, `truth`; all in levels, (samples, *features).
+
+    alone: of the population alone.  own: by its own definition.  exact: works out the model's by name in float64.
+    """
+    wrong = found != truth
+    return LayerParity(
+        name,
+        counts=truth.size,
+        alone=None if alone is None else int((alone != truth).sum()),
+        cumulative=int(wrong.sum()),
+        rounding=int((wrong & (found == exact()[name])).sum()) if exact is not None and wrong.any() else 0,
+        worst=int(np.abs(found - truth).max(initial=0)),
+        worst_alone=0 if alone is None else int(np.abs(alone - truth).max(initial=0)),
+        own=0 if own is None else int((found != own).sum()),
+    )
 
 
 def batch_of(found: Outputs, wanted: Outputs, steps: int, layers: Sequence[LayerParity]) -> Batch:
