@@ -6,7 +6,7 @@ from onnx2snn.reference.feeding import feed, inputs_of, pack, sample_shape
 from onnx2snn.reference.functions import FUNCTIONS, apply, counts_of, exact, round_to
 from onnx2snn.reference.network import evaluate
 from onnx2snn.reference.neurons import FIRE, State, decayed, start, step
-from onnx2snn.reference.spiking import Run, awake, ends, joined, run, settle_bound
+from onnx2snn.reference.spiking import Run, awake, ends, in_chunks, joined, run, settle_bound
 from onnx2snn.reference.tail import tail_nodes
 from onnx2snn.reference.trace import Trace, trace
 from onnx2snn.reference.watching import Channel, Watch
@@ -32,6 +32,7 @@ __all__ = [
     "evaluate",
     "exact",
     "feed",
+    "in_chunks",
     "inputs_of",
     "joined",
     "pack",

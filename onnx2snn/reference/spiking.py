@@ -53,6 +53,17 @@ def joined(runs: list[Run]) -> Run:
     )
 
 
+def in_chunks(x: Array, size: int, run: Callable[[Array], Run], progress: Callable[[int], None] | None) -> Run:
+    """Runs samples (batch, ...), at most `size` at a time; `progress` is called with how many are done so far."""
+    runs: list[Run] = []
+    for start in range(0, len(x), size):
+        part = x[start : start + size]
+        runs.append(run(part))
+        if progress is not None:
+            progress(start + len(part))
+    return joined(runs)
+
+
 def settle_bound(graph: Graph, steps: int) -> int:
     """Settle steps after which every bounded neuron is silent for certain: the last tick of any, less `steps`."""
     return max(0, *(end - steps for end in ends(graph, steps).values()))

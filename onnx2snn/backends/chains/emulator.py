@@ -12,7 +12,7 @@ import numpy as np
 from onnx2snn.backends.chains.host import Drive
 from onnx2snn.errors import DataError
 from onnx2snn.ir import Array, Shape
-from onnx2snn.reference import Run, joined
+from onnx2snn.reference import Run, in_chunks
 
 CHUNK_BYTES = 16 << 20  #: for 8 bytes a neuron: what is worked on stays in the cache
 Progress = Callable[[int], None]
@@ -54,7 +54,8 @@ class ChainEmulator(ABC):
 
     def run(self, x: Array, progress: Progress | None = None) -> Run:
         """Emulates `x` (batch, *input shape); `progress` is called with the number of samples done so far."""
-        return in_chunks(x, self.drive.input_shape, self.chunk, self._run, progress)
+        check_samples(x, self.drive.input_shape)
+        return in_chunks(x, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
         stages = self.stages(*map(np.asfortranarray, self.drive.split(x, self.steps)))
@@ -70,17 +71,10 @@ def chunk_of(shapes: Iterable[Shape]) -> int:
     return max(1, CHUNK_BYTES // (8 * sum(prod(shape) for shape in shapes)))
 
 
-def in_chunks(x: Array, shape: Shape, size: int, run: Callable[[Array], Run], progress: Progress | None) -> Run:
-    """Runs samples (batch, *shape), at most `size` at a time; `progress` as above. Raises `DataError` for others."""
+def check_samples(x: Array, shape: Shape) -> None:
+    """Raises `DataError` where `x` is not (batch, *shape)."""
     if x.shape[1:] != shape:
         raise DataError(f"samples {shape} expected, found {x.shape[1:]}")
-    runs: list[Run] = []
-    for start in range(0, len(x), size):
-        part = x[start : start + size]
-        runs.append(run(part))
-        if progress is not None:
-            progress(start + len(part))
-    return joined(runs)
 
 
 def pipeline(stages: Sequence[Stage], steps: int) -> list[Array]:

@@ -9,7 +9,7 @@ import torch
 
 from onnx2snn.backends.torch.module import build
 from onnx2snn.ir import Array, Graph
-from onnx2snn.reference import Run, feed, joined
+from onnx2snn.reference import Run, feed, in_chunks
 
 CHUNK_BYTES = 64 << 20
 Progress = Callable[[int], None]
@@ -34,12 +34,7 @@ class TorchSimulator:
 
     def run(self, x: Array, progress: Progress | None = None) -> Run:
         """Simulates `x` (batch, *input shape); `progress` is called with the number of samples done so far."""
-        runs: list[Run] = []
-        for start in range(0, len(x), self.chunk):
-            runs.append(self._run(x[start : start + self.chunk]))
-            if progress is not None:
-                progress(min(start + self.chunk, len(x)))
-        return joined(runs)
+        return in_chunks(x, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
         module = self.module

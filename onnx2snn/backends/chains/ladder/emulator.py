@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from onnx2snn.backends.chains.emulator import Progress, chunk_of, in_chunks
+from onnx2snn.backends.chains.emulator import Progress, check_samples, chunk_of
 from onnx2snn.backends.chains.ladder.host import Comparators
 from onnx2snn.ir import Array, Shape
-from onnx2snn.reference import Run
+from onnx2snn.reference import Run, in_chunks
 
 
 class UnitStage(Protocol):
@@ -71,7 +71,8 @@ class LadderEmulator:
 
         counts: lo + passing units.  spikes: of passing units, which are all that the chip sends.
         """
-        return in_chunks(x, self.host.input_shape, self.chunk, self._run, progress)
+        check_samples(x, self.host.input_shape)
+        return in_chunks(x, self.chunk, self._run, progress)
 
     def _run(self, x: Array) -> Run:
         passing = [np.asfortranarray(self.host.passing(x))]
