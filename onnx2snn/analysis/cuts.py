@@ -6,7 +6,7 @@ u_k stay small, and with theta = 2^F (step + x) the quantity k theta - v0 become
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from onnx2snn.ir import Array
 
 MOST_BITS = 61  #: of v0, so that a membrane holds it
 SMALL = 1 << 40  #: products of such numbers with counts do not overflow
+CACHED = 1 << 15  #: breakpoints that are worked on at once
+SEGMENTS = 16  #: of the counts, each with a corner on either side
+FINEST = 20  #: fractional bits of the grid that tells how fine a grid the bounds ask for at least
+SIDES = np.array([[-1], [1]])  #: thresholds are bounded from below and from above
 
 
 class Block:
@@ -29,124 +33,175 @@ class Block:
         self.v0 = self.theta / 2 + climb.offset / climb.unit
         self.step = np.floor(self.theta).astype(np.int64)
         low, high = climb.low[:, None], climb.high[:, None]
-        b = climb.breakpoints()
+        b, last = climb.breakpoints(), len(self.counts) - 1
         always, never = b <= low, b > high
-        self.always, self.never = (mask if mask.any() else None for mask in (always, never))
-        if self.always is not None or self.never is not None:
-            b = np.clip(b, low, high + 1)
-        self.first = np.zeros(len(b), np.int64) if self.always is None else always.sum(axis=1)
-        self.past = np.full(len(b), b.shape[1]) if self.never is None else b.shape[1] - never.sum(axis=1)
+        self.first, self.past = always.sum(axis=1), len(self.counts) - never.sum(axis=1)
+        if self.first.any() or (self.past <= last).any():
+            np.clip(b, low, high + 1, out=b)
         b -= self.counts * self.step[:, None]
-        self.base = b[np.arange(len(b)), np.minimum(self.first, b.shape[1] - 1)]
+        self.base = b[np.arange(len(b)), np.minimum(self.first, last)]
         b -= self.base[:, None]
         self.u = b.astype(np.float64)
-        self.places = self.counts.astype(np.float64)
+        self.every = Looked(
+            self.counts,
+            np.where(never, np.inf, self.u) if (self.past <= last).any() else self.u,
+            np.where(always, -np.inf, self.u) if self.first.any() else self.u,
+        )
+        self.reach = float(np.abs(self.counts[[0, -1]]).max())
 
     def __len__(self) -> int:
         return len(self.theta)
 
-    def cuts(self, ties_even: bool) -> Cuts:
-        """The search for thresholds, with or without the rule that sends ties to the even count."""
-        return Cuts(self, self.counts % 2 if ties_even else np.zeros_like(self.counts))
+    def corners(self) -> Looked:
+        """The counts that bind the real neuron most, some on either side: most candidates break one of theirs."""
+        size = -(-len(self.counts) // SEGMENTS)
+        if size < 3:
+            return self.every
+        starts, excess = range(0, len(self.counts), size), (self.theta - self.step)[:, None]
+        upper, lower = [], []
+        for part in (slice(start, start + size) for start in starts):
+            ahead = self.counts[part] * excess
+            upper.append(part.start + (ahead - self.every.upper[:, part]).argmax(axis=1))
+            lower.append(part.start + (ahead - self.every.lower[:, part]).argmin(axis=1))
+        i, j, rows = np.stack(upper, axis=1), np.stack(lower, axis=1), np.arange(len(self))[:, None]
+        return Looked(self.counts, self.every.upper[rows, i], self.every.lower[rows, j], i, j)
 
     def fits(self, rows: Array, shift: int) -> Array:
         """Where the initial membrane on a grid is a number that a membrane holds."""
         return np.abs(self.base[rows]) < 1 << (MOST_BITS - shift)
 
-    def decides(self, rows: Array, theta: Array, shift: int) -> Array:
+    def decides(self, rows: Array, x: Array, shift: int) -> Array:
         """Whether float64 holds every k x - u_k exactly: |u_k| is below theta and the number of counts together."""
-        x = np.abs(np.ldexp(theta.astype(np.float64), -shift) - self.step[rows])
-        largest = np.abs(self.places[[0, -1]]).max() * x + len(self.counts) + self.theta[rows] + 3
-        return np.ldexp(largest, shift) < 2**53
+        largest = self.reach * np.abs(x) + (self.theta[rows] + (len(self.counts) + 3))
+        return largest < 2.0 ** (53 - shift)
 
     def initial(self, rows: Array, least: Array, most: Array, shift: int) -> Array:
         """The v0 nearest to the real one within [least, most], which are relative to the line."""
         base, far = self.base[rows] << shift, 2.0**62
         wish = np.rint(self.v0[rows] * (1 << shift)).astype(np.int64)
-        low, high = (np.clip(np.ldexp(end, shift), -far, far).astype(np.int64) for end in (least, most))
-        return np.clip(wish + base, low, high) - base
+        low, high = np.clip(np.stack([least, most]) * (1 << shift), -far, far).astype(np.int64)
+        return np.minimum(np.maximum(wish + base, low), high) - base
 
 
-@dataclass
-class _Bound:
-    """For each channel whole numbers with `size` (theta - 2^F step) >= or <= 2^F slope + margin; size 0: no bound."""
+@dataclass(frozen=True)
+class Looked:
+    """Counts that a candidate is tried at, and what stands for u_k there.
 
-    slope: Array
-    margin: Array
-    size: Array
+    upper, lower: float64 (channels, m); inf and -inf at breakpoints that are never or always passed, which bind
+    k x - u_k from one side alone.  i, j: which counts these are, (channels, m); None: all of them in order.
+    """
 
-    def end(self, shift: int, rows: Array, otherwise: Array, side: int) -> Array:
-        """The least (side -1) or greatest (side 1) whole number that keeps to the bound."""
-        size, total = self.size[rows], (self.slope[rows] << shift) + self.margin[rows]
-        whole = np.maximum(size, 1)
-        return np.where(size == 0, otherwise, total // whole if side > 0 else -(-total // whole))
+    counts: Array
+    upper: Array
+    lower: Array
+    i: Array | None = None
+    j: Array | None = None
 
-    def set(self, rows: Array, slope: Array, margin: Array, size: Array) -> None:
-        self.slope[rows], self.margin[rows], self.size[rows] = slope, margin, size
+    def ends(self, rows: Array, x: Array, odd: Array | None) -> tuple[Array, Array, Array, Array]:
+        """The greatest and the least k x - u_k of some channels, (rows,) each, and the counts that have them.
+
+        odd: what the rule for ties adds at each count.
+        """
+        parts = max(1, CACHED // self.upper.shape[1])
+        if len(rows) > parts:
+            found = [self.ends(rows[n : n + parts], x[n : n + parts], odd) for n in range(0, len(rows), parts)]
+            greatest, least, i, j = (np.concatenate(several) for several in zip(*found, strict=True))
+            return greatest, least, i, j
+        here = np.arange(len(rows))
+        upto = self._need(self.upper, self.i, rows, x, odd)
+        i = upto.argmax(axis=1)
+        over = upto if self.lower is self.upper else self._need(self.lower, self.j, rows, x, odd)
+        j = over.argmin(axis=1)
+        greatest, least = upto[here, i], over[here, j]
+        return greatest, least, i if self.i is None else self.i[rows, i], j if self.j is None else self.j[rows, j]
+
+    def _need(self, u: Array, columns: Array | None, rows: Array, x: Array, odd: Array | None) -> Array:
+        every = len(rows) == len(u)
+        counts = self.counts if columns is None else self.counts[columns if every else columns[rows]]
+        need = counts * x[:, None]
+        need -= u if every else u[rows]
+        if odd is not None:
+            need += odd if columns is None else odd[columns if every else columns[rows]]
+        return need
 
 
-@dataclass
 class Cuts:
     """Bounds for the thresholds of a block, tightened by every candidate that is not exact.
 
-    odd: 1 for every count that is reached only past its tie.
+    For each channel and side whole numbers with  side size (theta - 2^F step) <= 2^F slope + margin;  size 0: no
+    bound.  odd: 1 for every count that is reached only past its tie.
     """
 
-    block: Block
-    odd: Array
-    below: _Bound = field(init=False)
-    above: _Bound = field(init=False)
-
-    def __post_init__(self) -> None:
-        block, size = self.block, len(self.block)
-        self.below, self.above = (_Bound(*(np.zeros(size, np.int64) for _ in range(3))) for _ in range(2))
-        rows, last = np.arange(size), len(block.counts) - 1
+    def __init__(self, block: Block, odd: Array) -> None:
+        self.block, self.odd, self.ruled = block, odd, bool(odd.any())
+        self.corners = block.corners()
+        self.slope, self.margin, self.size = (np.zeros((2, len(block)), np.int64) for _ in range(3))
+        rows, last = np.arange(len(block)), len(block.counts) - 1
         from_, to = np.maximum(block.first - 1, 0), np.minimum(block.past, last)
-        self._cut(rows[(from_ < to) & (from_ < block.past)], from_, to)
+        there = (from_ < to) & (from_ < block.past)
+        self._cut(rows[there], from_[there], to[there])
         from_, to = block.past - 1, block.first
-        self._cut(rows[from_ > to], from_, to)
+        there = from_ > to
+        self._cut(rows[there], from_[there], to[there])
 
     def ends(self, rows: Array, shift: int) -> tuple[Array, Array]:
         """The thresholds on a grid that no cut has excluded: from, to."""
-        line = self.block.step[rows] << shift
-        low = self.below.end(shift, rows, 1 - line, -1)
-        high = self.above.end(shift, rows, np.full(len(rows), np.iinfo(np.int64).max) - line, 1)
-        return line + low, line + high
+        line, size = self.block.step[rows] << shift, self.size[:, rows]
+        bound = SIDES * (((self.slope[:, rows] << shift) + self.margin[:, rows]) // np.maximum(size, 1))
+        if not size.all():
+            free = np.stack([1 - line, np.iinfo(np.int64).max - line])
+            bound = np.where(size == 0, free, bound)
+        low, high = line + bound
+        return low, high
 
-    def hopeless(self) -> Array:
+    def hopeless(self, rows: Array) -> Array:
         """Where the bounds exclude every threshold on every grid."""
-        below, above = self.below, self.above
-        known = (below.size > 0) & (above.size > 0) & (np.abs(below.slope) < SMALL) & (np.abs(above.slope) < SMALL)
-        gap = np.where(known, below.slope * above.size - above.slope * below.size, -1)
-        return (gap > 0) | ((gap == 0) & ((below.margin > 0) | (above.margin < 0)))
+        (low, high), (below, above), size = self.slope[:, rows], self.margin[:, rows], self.size[:, rows]
+        known = (size.min(axis=0) > 0) & (np.abs(low) < SMALL) & (np.abs(high) < SMALL)
+        room = np.where(known, low * size[1] + high * size[0], 1)
+        return (room < 0) | ((room == 0) & ((below < 0) | (above < 0)))
 
-    def try_out(self, rows: Array, theta: Array, shift: int) -> tuple[Array, Array]:
-        """The least and greatest v0, relative to the line and in units of 2^shift, with which theta is exact.
+    def finest(self, rows: Array, most: int) -> int:
+        """No coarser grid than of so many fractional bits, up to `most`, holds a threshold for each of these channels.
 
-        Where the least is above the greatest, theta is not exact; the two counts that say so become a cut.
+        Of an interval [low, high] of the grid of F bits a multiple of 2^p is in, where low - 1 and high first differ
+        in bit p; and no multiple of a higher power of two.
         """
-        block, unit = self.block, 2.0**-shift
-        x = (theta - (block.step[rows] << shift)) * unit
-        need = block.places * x[:, None]
-        need -= block.u if len(rows) == len(block) else block.u[rows]
-        if self.odd.any():
-            need += self.odd * unit
-        upto = need if block.never is None else np.where(block.never[rows], -np.inf, need)
-        over = need if block.always is None else np.where(block.always[rows], np.inf, need)
-        i, j, here = upto.argmax(axis=1), over.argmin(axis=1), np.arange(len(rows))
-        least, most = upto[here, i], over[here, j] + (1 - unit)
-        wrong = np.nonzero(least > most)[0]
-        full_i, full_j = np.zeros((2, len(block)), np.int64)
-        full_i[rows], full_j[rows] = i, j
-        self._cut(rows[wrong], full_i, full_j)
-        return least, most
+        most = min(most, FINEST)
+        known = (self.size[:, rows].min(axis=0) > 0) & (np.abs(self.slope[:, rows]).max(axis=0) < SMALL)
+        low, high = self.ends(rows[known], most)
+        if not len(low):
+            return 0
+        differing = np.frexp(((low - 1) ^ high).astype(np.float64))[1] - 1
+        return int(np.where(low > high, most, np.where((low <= 0) & (high >= 0), 0, most - differing)).max())
+
+    def try_out(self, rows: Array, x: Array, shift: int) -> tuple[Array, Array, Array]:
+        """Which of the thresholds 2^shift (step + x) are exact, and the least and greatest v0 with which those are.
+
+        v0 is relative to the line and in units of 2^shift. The two counts that say that a threshold is not exact
+        become a cut.
+        """
+        good, least, most = self._tried(self.corners, rows, x, shift)
+        if self.corners is not self.block.every and len(least):
+            among = np.nonzero(good)[0]
+            right, least, most = self._tried(self.block.every, rows[among], x[among], shift)
+            good[among] = right
+        return good, least, most
+
+    def _tried(self, looked: Looked, rows: Array, x: Array, shift: int) -> tuple[Array, Array, Array]:
+        unit = 2.0**-shift
+        least, most, i, j = looked.ends(rows, x, self.odd * unit if self.ruled else None)
+        most = most + (1 - unit)
+        good = least <= most
+        if good.all():
+            return good, least, most
+        self._cut(rows[~good], i[~good], j[~good])
+        return good, least[good], most[good]
 
     def _cut(self, rows: Array, i: Array, j: Array) -> None:
-        """Takes the bound of counts i and j of every channel: i theta - v0 <= b_i 2^F, j theta - v0 > (b_j - 1) 2^F."""
-        i, j, u = i[rows], j[rows], self.block.u
-        size = j - i
-        slope = (u[rows, j] - u[rows, i]).astype(np.int64) - 1
-        margin = 1 + self.odd[i] - self.odd[j]
-        up = size > 0
-        self.below.set(rows[up], slope[up], margin[up], size[up])
-        self.above.set(rows[~up], -slope[~up], -margin[~up], -size[~up])
+        """Takes the bound of counts i and j of channels: i theta - v0 <= b_i 2^F, j theta - v0 > (b_j - 1) 2^F."""
+        size, u = i - j, self.block.u
+        side = (size > 0).astype(np.intp)  # from below where i < j
+        self.slope[side, rows] = u[rows, i] - u[rows, j] + 1
+        self.margin[side, rows] = self.odd[j] - self.odd[i] - 1
+        self.size[side, rows] = np.abs(size)

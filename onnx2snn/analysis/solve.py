@@ -12,16 +12,15 @@ exact or breaks the bound of two counts, which cuts the interval for the next ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb
-from onnx2snn.analysis.cuts import Block
+from onnx2snn.analysis.cuts import Block, Cuts
 from onnx2snn.ir import Array
 
-BLOCK = 1 << 15  #: breakpoints that are worked on at once; they stay in the cache
+BLOCK = 1 << 19  #: breakpoints that are solved for together
 MOST_THETA = 1 << 52  #: up to here the search is exact in float64
 
 
@@ -94,9 +93,7 @@ def _on_smallest_grid(blocks: list[Block], limits: Limits, ties_even: bool) -> S
     searches = [_Search(block, limits, ties_even) for block in blocks]
     needed = 0
     for search in searches:
-        search.run(range(needed, limits.shift + 1))
-        needed = max(needed, int(search.shift.max()))
-        search.run(range(needed))  # what a limit keeps from the finer grids
+        needed = search.run(needed)
     solved = all(search.solved.all() for search in searches)
     shift = needed if solved else _largest_grid(blocks, limits)
     for search in searches:
@@ -110,7 +107,7 @@ class _Search:
 
     def __init__(self, block: Block, limits: Limits, ties_even: bool) -> None:
         self.block, self.limits = block, limits
-        self.cuts = block.cuts(ties_even)
+        self.cuts = Cuts(block, block.counts % 2 if ties_even else np.zeros_like(block.counts))
         self.theta, self.v0 = np.zeros(len(block), np.int64), np.zeros(len(block), np.int64)
         self.shift = np.full(len(block), -1)
 
@@ -118,24 +115,37 @@ class _Search:
     def solved(self) -> Array:
         return self.shift >= 0
 
-    def run(self, shifts: Iterable[int]) -> None:
-        """Gives every channel without a pair the one of the first of these grids on which it has any."""
-        for shift in shifts:
-            rows = np.nonzero(~self.solved & ~self.cuts.hopeless())[0]
-            if not len(rows):
-                return
+    def run(self, least: int) -> int:
+        """Gives every channel a pair, where it has any, on the coarsest grid from `least` bits on that serves them all.
+
+        Returns its bits, or `least`. What is exact on a grid is exact on every finer one, unless a limit keeps it from
+        there: such channels get a pair of a coarser grid.
+        """
+        shift = least
+        while shift <= self.limits.shift and len(rows := self._open()):
+            shift = max(shift, self.cuts.finest(rows, self.limits.shift))
             self._on_grid(rows, shift)
+            shift += 1
+        for shift in range(shift):
+            if not len(rows := self._open()):
+                break
+            self._on_grid(rows, shift)
+        return max(least, int(self.shift.max()))
 
     def settle(self, shift: int) -> None:
         """Moves every channel to one grid; what has no exact pair there is rounded."""
-        others = np.nonzero(self.shift != shift)[0]
-        self.shift[others] = -1
-        self._on_grid(others[~self.cuts.hopeless()[others]], shift)
+        self.shift[self.shift != shift] = -1
+        self._on_grid(self._open(), shift)
         rest = np.nonzero(~self.solved)[0]
         wish = self.block.theta[rest] * (1 << shift)
         every = np.full(len(rest), MOST_THETA)
         self.theta[rest], _ = self.limits.nearest(wish, np.ones_like(every), every)
         self.v0[rest] = np.rint(self.block.v0[rest] * (1 << shift)).astype(np.int64)
+
+    def _open(self) -> Array:
+        """Channels without a pair that may have one."""
+        rows = np.nonzero(~self.solved)[0]
+        return rows[~self.cuts.hopeless(rows)] if len(rows) else rows
 
     def _on_grid(self, rows: Array, shift: int) -> None:
         """The exact theta nearest to the real one, row by row: candidates until one is exact or none is left."""
@@ -143,13 +153,15 @@ class _Search:
         rows = rows[(wish[rows] <= min(self.limits.theta, MOST_THETA) + 1) & self.block.fits(rows, shift)]
         while len(rows):
             theta, there = self.limits.nearest(wish[rows], *self.cuts.ends(rows, shift))
-            there &= self.block.decides(rows, theta, shift)
-            rows, theta = rows[there], theta[there]
-            least, most = self.cuts.try_out(rows, theta, shift)
-            good = least <= most
+            x = (theta - (self.block.step[rows] << shift)) * 2.0**-shift
+            there &= self.block.decides(rows, x, shift)
+            if not there.all():
+                rows, theta, x = rows[there], theta[there], x[there]
+            good, least, most = self.cuts.try_out(rows, x, shift)
             done = rows[good]
-            self.theta[done], self.shift[done] = theta[good], shift
-            self.v0[done] = self.block.initial(done, least[good], most[good], shift)
+            if len(done):
+                self.theta[done], self.shift[done] = theta[good], shift
+                self.v0[done] = self.block.initial(done, least, most, shift)
             rows = rows[~good]
 
 
