@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from brute_force import climbed, counts
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from onnx2snn.analysis.breakpoints import Climb, table_breakpoints
+from onnx2snn.analysis import cuts
+from onnx2snn.analysis.breakpoints import Climb, proven, table_breakpoints
 from onnx2snn.analysis.solve import Limits, solve
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -143,3 +145,35 @@ def test_ties_that_no_threshold_can_place_need_the_rule_for_ties() -> None:
     assert having.ties_even
     assert having.shift == 0
     assert having.theta.tolist() == [2]
+
+
+def wide_climb(seed: int, channels: int = 12) -> Climb:
+    """Staircases of so many steps that candidates are tried at a few of their counts first."""
+    rng = np.random.default_rng(seed)
+    levels, unit = int(rng.integers(24, 256)), rng.uniform(0.01, 1, channels)
+    scale = unit * rng.uniform(0.3, 300, channels)
+    reach = (scale / unit * levels * rng.uniform(0.1, 2, channels)).astype(np.int64) + 1
+    lo = -int(rng.integers(0, levels))
+    return Climb(unit, rng.normal(0, 3, channels) * scale, scale, -reach, reach, lo, lo + levels, "half-even")
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_many_levels_are_exact_as_well(seed: int) -> None:
+    climb = wide_climb(seed)
+    found = solve(climb, Limits(), tie_rule=False)
+    table = table_breakpoints(
+        found.theta, found.v0, np.full(len(found.theta), 1 << found.shift), climb.lo, climb.hi, False
+    )
+    assert found.solved.all()
+    assert proven(climb.breakpoints(), table, climb.low, climb.high).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([{}, {"theta": 5000}, {"significant_bits": 9}, {"shift": 5}]))
+def test_the_counts_tried_first_change_no_solution(seed: int, limits: dict[str, int]) -> None:
+    climb = wide_climb(seed)
+    found = solve(climb, Limits(**limits), tie_rule=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuts, "SEGMENTS", climb.hi - climb.lo)
+        expected = solve(climb, Limits(**limits), tie_rule=True)
+    for one, other in zip(vars(found).values(), vars(expected).values(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -19,6 +19,7 @@ from onnx2snn.ir.ops import Rounding
 DOUBT = (
     2.0**-48
 )  #: nearer than this, of the size of its terms, to a whole number, float64 does not decide: 16 roundings
+CACHED = 1 << 14  #: breakpoints that are worked on at once
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,14 @@ class Climb:
         names = ("unit", "offset", "scale", "low", "high")
         return replace(self, **{name: getattr(self, name)[channels] for name in names})
 
+    def parts(self) -> Iterator[Climb]:
+        """The staircase in parts whose breakpoints stay in the processor's cache."""
+        return self.split(max(1, CACHED // (self.hi - self.lo)))
+
     def breakpoints(self) -> Array:
         """b_k for k = lo + 1 ... hi, int64 (channels, hi - lo)."""
-        return breakpoints(self.unit, self.offset, self.scale, self.lo, self.hi, self.rounding)
+        parts = (breakpoints(p.unit, p.offset, p.scale, p.lo, p.hi, p.rounding) for p in self.parts())
+        return np.concatenate(list(parts))
 
 
 def breakpoints(
@@ -85,7 +91,7 @@ def breakpoints(
     result = above.astype(np.int64)
     above -= place
     near = np.abs(above - 0.5, out=above) > (0.5 - margin)[:, None]
-    rows, columns = np.nonzero(near)
+    rows, columns = np.divmod(np.flatnonzero(near), len(counts))
     if len(rows):
         several = np.broadcast_to(count, unit.shape)[rows]
         result[rows, columns] = single_breakpoints(
@@ -110,16 +116,21 @@ def table_breakpoints(theta: Array, v0: Array, gain: Array, lo: int, hi: int, ti
     All arrays (channels,), gain >= 1.
     """
     counts = np.arange(lo + 1, hi + 1)
-    need = counts * theta[:, None] - v0[:, None]
+    need = v0[:, None] - counts * theta[:, None]
     if ties_even:
-        need = need + (counts % 2 == 1)
-    return -(-need // gain[:, None])
+        need -= counts % 2 == 1
+    bits = np.frexp(gain.astype(np.float64))[1] - 1
+    if (gain == 1 << bits.astype(np.int64)).all():
+        need >>= bits[:, None]
+    else:
+        need //= gain[:, None]
+    return np.negative(need, out=need)
 
 
 def count_error(truth: Array, table: Array, low: Array, high: Array) -> int:
     """The largest difference in counts between two sets of breakpoints over accumulators in [low, high]."""
     worst = 0
-    for row in np.nonzero((truth != table).any(axis=1))[0]:
+    for row in np.unique(np.flatnonzero(truth != table) // truth.shape[1]):
         places = np.unique(np.concatenate([truth[row], table[row], [low[row]]]))
         places = places[(places >= low[row]) & (places <= high[row])]
         difference = np.searchsorted(truth[row], places, "right") - np.searchsorted(table[row], places, "right")
@@ -129,5 +140,8 @@ def count_error(truth: Array, table: Array, low: Array, high: Array) -> int:
 
 def proven(truth: Array, table: Array, low: Array, high: Array) -> Array:
     """Which breakpoints agree, bool like them: equal, or both never or both always passed within [low, high]."""
+    same = truth == table
+    if same.all():
+        return same
     floor, ceiling = low[:, None], high[:, None] + 1
     return np.clip(truth, floor, ceiling) == np.clip(table, floor, ceiling)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnx2snn.analysis.breakpoints import Climb
+from onnx2snn.analysis.breakpoints import CACHED, Climb
 from onnx2snn.ir import Array
 
 MOST_BITS = 61  #: of v0, so that a membrane holds it
 SMALL = 1 << 40  #: products of such numbers with counts do not overflow
-CACHED = 1 << 15  #: breakpoints that are worked on at once
-SEGMENTS = 16  #: of the counts, each with a corner on either side
+SEGMENTS = 8  #: of the counts, each with a corner on either side
 FINEST = 20  #: fractional bits of the grid that tells how fine a grid the bounds ask for at least
 SIDES = np.array([[-1], [1]])  #: thresholds are bounded from below and from above
 
@@ -29,25 +28,40 @@ class Block:
 
     def __init__(self, climb: Climb) -> None:
         self.counts = np.arange(climb.lo + 1, climb.hi + 1)
+        self.places = self.counts.astype(np.float64)
         self.theta = climb.scale / climb.unit
         self.v0 = self.theta / 2 + climb.offset / climb.unit
         self.step = np.floor(self.theta).astype(np.int64)
-        low, high = climb.low[:, None], climb.high[:, None]
-        b, last = climb.breakpoints(), len(self.counts) - 1
-        always, never = b <= low, b > high
-        self.first, self.past = always.sum(axis=1), len(self.counts) - never.sum(axis=1)
-        if self.first.any() or (self.past <= last).any():
+        self.first, self.past, self.base = np.empty((3, len(self.theta)), np.int64)
+        self.u = np.empty((len(self.theta), len(self.counts)))
+        start = 0
+        for part in climb.parts():
+            stop = start + len(part.unit)
+            self._place(part, slice(start, stop))
+            start = stop
+        self.every = self._every()
+        self.reach = float(np.abs(self.places[[0, -1]]).max())
+
+    def _place(self, part: Climb, rows: slice) -> None:
+        """Takes the breakpoints of some channels."""
+        low, high = part.low[:, None], part.high[:, None]
+        b, last = part.breakpoints(), len(self.counts) - 1
+        self.first[rows], self.past[rows] = (b <= low).sum(axis=1), (b <= high).sum(axis=1)
+        if self.first[rows].any() or (self.past[rows] <= last).any():
             np.clip(b, low, high + 1, out=b)
-        b -= self.counts * self.step[:, None]
-        self.base = b[np.arange(len(b)), np.minimum(self.first, last)]
-        b -= self.base[:, None]
-        self.u = b.astype(np.float64)
-        self.every = Looked(
-            self.counts,
-            np.where(never, np.inf, self.u) if (self.past <= last).any() else self.u,
-            np.where(always, -np.inf, self.u) if self.first.any() else self.u,
-        )
-        self.reach = float(np.abs(self.counts[[0, -1]]).max())
+        b -= self.counts * self.step[rows, None]
+        self.base[rows] = b[np.arange(len(b)), np.minimum(self.first[rows], last)]
+        b -= self.base[rows, None]
+        self.u[rows] = b
+
+    def _every(self) -> Looked:
+        """All counts: a breakpoint that is always or never passed binds from one side alone."""
+        upper, lower, order = self.u, self.u, np.arange(len(self.counts))
+        if (self.past < len(order)).any():
+            upper = np.where(order >= self.past[:, None], np.inf, self.u)
+        if self.first.any():
+            lower = np.where(order < self.first[:, None], -np.inf, self.u)
+        return Looked(self.places, upper, lower)
 
     def __len__(self) -> int:
         return len(self.theta)
@@ -57,14 +71,18 @@ class Block:
         size = -(-len(self.counts) // SEGMENTS)
         if size < 3:
             return self.every
-        starts, excess = range(0, len(self.counts), size), (self.theta - self.step)[:, None]
-        upper, lower = [], []
-        for part in (slice(start, start + size) for start in starts):
-            ahead = self.counts[part] * excess
-            upper.append(part.start + (ahead - self.every.upper[:, part]).argmax(axis=1))
-            lower.append(part.start + (ahead - self.every.lower[:, part]).argmin(axis=1))
-        i, j, rows = np.stack(upper, axis=1), np.stack(lower, axis=1), np.arange(len(self))[:, None]
-        return Looked(self.counts, self.every.upper[rows, i], self.every.lower[rows, j], i, j)
+        x, parts = self.theta - self.step, [slice(n, n + size) for n in range(0, len(self.counts), size)]
+        i, j = np.empty((2, len(self), len(parts)), np.intp)
+        step = max(1, CACHED // len(self.counts))
+        for rows in (slice(n, n + step) for n in range(0, len(self), step)):
+            line = self.places * x[rows, None]
+            upto = line - self.every.upper[rows]
+            over = upto if self.every.lower is self.every.upper else line - self.every.lower[rows]
+            for column, part in enumerate(parts):
+                i[rows, column] = part.start + upto[:, part].argmax(axis=1)
+                j[rows, column] = part.start + over[:, part].argmin(axis=1)
+        every = np.arange(len(self))[:, None]
+        return Looked(self.places, self.every.upper[every, i], self.every.lower[every, j], i, j)
 
     def fits(self, rows: Array, shift: int) -> Array:
         """Where the initial membrane on a grid is a number that a membrane holds."""
@@ -87,8 +105,9 @@ class Block:
 class Looked:
     """Counts that a candidate is tried at, and what stands for u_k there.
 
-    upper, lower: float64 (channels, m); inf and -inf at breakpoints that are never or always passed, which bind
-    k x - u_k from one side alone.  i, j: which counts these are, (channels, m); None: all of them in order.
+    counts: float64, all of the block.  upper, lower: float64 (channels, m); inf and -inf at breakpoints that are
+    never or always passed, which bind k x - u_k from one side alone.  i, j: which counts these are, (channels, m);
+    None: all of them in order.
     """
 
     counts: Array

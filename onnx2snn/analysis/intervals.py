@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
+from weakref import finalize
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from onnx2snn.ir.ops import Conv, Dense
 
 BLOCK = 1 << 18  #: weights that are worked on at once; they stay in the cache
 EXACT = 1 << 24  #: up to here float32 adds whole numbers exactly
-_KNOWN: WeakKeyDictionary[Conv | Dense, tuple[Array, Array]] = WeakKeyDictionary()
+_KNOWN: dict[int, tuple[Array, Array]] = {}  # by the identity of arrays that live
 
 
 def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[Array, Array]:
@@ -25,20 +25,22 @@ def interval(op: Conv | Dense, low: Array, high: Array, shape: Shape) -> tuple[A
     least, most = np.minimum(_of_channels(low, shape, axis, np.min), 0), np.maximum(_of_channels(high, shape, axis), 0)
     column = (-1,) + (1,) * (len(shape) - 1) if isinstance(op, Conv) else (-1,)
     if not np.ptp(least) and not np.ptp(most):
-        plus, minus = _totals(op)
+        plus, minus = _totals(op.weight)
         found = plus * least[0] + minus * most[0], plus * most[0] + minus * least[0]
     else:
         found = _by_channel(op.weight, least.reshape(groups, -1), most.reshape(groups, -1))
     return found[0].reshape(column), found[1].reshape(column)
 
 
-def _totals(op: Conv | Dense) -> tuple[Array, Array]:
-    """The sums of all positive and of all negative weights of every output channel, worked out once for each op."""
-    if op not in _KNOWN:
-        weight = op.weight.reshape(len(op.weight), 1, -1)
-        plus, minus = (np.concatenate(sums)[:, 0] for sums in zip(*map(_signed_sums, _blocks(weight)), strict=True))
-        _KNOWN[op] = plus, minus
-    return _KNOWN[op]
+def _totals(weight: Array) -> tuple[Array, Array]:
+    """The sums of all positive and of all negative weights of every output channel, worked out once for each array."""
+    key = id(weight)
+    if key not in _KNOWN:
+        blocks = _blocks(weight.reshape(len(weight), 1, -1))
+        plus, minus = (np.concatenate(sums)[:, 0] for sums in zip(*map(_signed_sums, blocks), strict=True))
+        _KNOWN[key] = plus, minus
+        finalize(weight, _KNOWN.pop, key).atexit = False
+    return _KNOWN[key]
 
 
 def _blocks(weight: Array) -> list[Array]:

@@ -22,8 +22,10 @@ def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
     if not isinstance(place, Lattice):
         return 0
     least, most = op.range
-    theta, v0, bias = (array.astype(object) for array in (op.theta, op.v0, op.bias))
-    low, high = (end.astype(object) * (1 << op.shift) for end in (place.low, place.high))
+    parts = (op.theta, op.v0, op.bias, place.low, place.high)
+    kind = np.int64 if _narrow(op, place, ticks) else object
+    theta, v0, bias, low, high = (np.asarray(part).astype(kind) for part in parts)
+    low, high = low << op.shift, high << op.shift
     low, high = low + np.minimum(bias, 0), high + np.maximum(bias, 0)
     if isinstance(op, LIF):  # what arrives is taken in as often as the synaptic current holds it
         low, high = low * op.worth(ticks), high * op.worth(ticks)
@@ -33,6 +35,14 @@ def membrane_bits(op: Neuron, place: Place, ticks: int) -> int:
     if isinstance(op, LIF):  # a leak or a reset may have taken charge of one sign alone, and rounding what is left
         bottom, top = bottom - reach - ticks, top + reach + ticks
     return width(bottom, top)
+
+
+def _narrow(op: Neuron, place: Lattice, ticks: int) -> bool:
+    """Whether int64 holds all that is computed of a neuron's membranes on the way."""
+    spikes = max(ticks, *(abs(end) for end in op.range if end is not None))
+    charge = sum(int(np.abs(end).max()) for end in (place.low, place.high)) << op.shift
+    still = sum(int(np.abs(part).max()) for part in (op.v0, op.bias, op.theta))
+    return not isinstance(op, LIF) and 2 * charge + (spikes + 4) * still < 1 << 62
 
 
 def sum_bits(place: Place) -> int:

@@ -8,6 +8,9 @@ import numpy as np
 
 from onnx2snn.ir import Array
 
+MIXING = np.uint64(0x9E3779B97F4A7C15)  #: odd, near 2^64 over the golden ratio (Knuth, TAOCP 3, 6.4)
+HALF = np.uint64(32)
+
 
 @dataclass(frozen=True)
 class Distinct:
@@ -20,8 +23,15 @@ class Distinct:
 
 def distinct(*columns: Array) -> Distinct:
     """The kinds of rows that columns of numbers, (rows,) each, make; compared bit by bit."""
-    table = np.stack([np.ascontiguousarray(column, _wide(column)).view(np.int64) for column in columns], axis=1)
-    _, first, inverse, counts = np.unique(table, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    table = [np.ascontiguousarray(column, _wide(column)).view(np.uint64) for column in columns]
+    mixed = np.zeros(len(table[0]), np.uint64)
+    for column in table:
+        mixed = (mixed ^ column) * MIXING
+        mixed ^= mixed >> HALF
+    _, first, inverse, counts = np.unique(mixed, return_index=True, return_inverse=True, return_counts=True)
+    if not all((column == column[first][inverse]).all() for column in table):  # two kinds with one mixture
+        rows = np.stack(table, axis=1)
+        _, first, inverse, counts = np.unique(rows, axis=0, return_index=True, return_inverse=True, return_counts=True)
     return Distinct(first, inverse.reshape(-1), counts)
 
 

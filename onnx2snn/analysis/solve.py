@@ -126,10 +126,10 @@ class _Search:
             shift = max(shift, self.cuts.finest(rows, self.limits.shift))
             self._on_grid(rows, shift)
             shift += 1
-        for shift in range(shift):
+        for coarser in range(shift):
             if not len(rows := self._open()):
                 break
-            self._on_grid(rows, shift)
+            self._on_grid(rows, coarser)
         return max(least, int(self.shift.max()))
 
     def settle(self, shift: int) -> None:

@@ -191,10 +191,12 @@ class Tuner:
     @cached_property
     def facts(self) -> Facts:
         """Clip ranges, before any correction."""
+        if self.samples is None:
+            return Facts()
         chosen = self.calibration
         probed = run_passes(self.ann, (ProbeStaircases(),))  # quantisers spelled in other ways are none
         names = tuple(name for name in sites(probed) if name in self.ann)
-        if self.samples is None or not names:
+        if not names:
             return Facts()
         found = histograms(self.ann, self.batches(), names, chosen.per_channel)
         return Facts(ranges(found, chosen.method, chosen.levels, chosen.percentile))

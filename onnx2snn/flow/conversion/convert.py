@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -285,13 +286,15 @@ def convert(
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
-    reading = read_model(path, how)
+    with ThreadPoolExecutor(1) as beside:  # hashing takes as long as reading, and no interpreter lock
+        hashed = beside.submit(Source.of, path)
+        reading = read_model(path, how)
+        source = hashed.result()
     ann = reading.graph
     if isinstance(calibrate, Path):
         calibrate = read_samples(calibrate, inputs_of(ann)).x
     elif calibrate is not None and not callable(calibrate):
         calibrate = check_samples(calibrate, inputs_of(ann))
-    source = Source.of(path)
     conversion = Conversion(
         ann, source, options, chosen, calibrate, command, reading.settings, reading.steps, reading.notes
     )

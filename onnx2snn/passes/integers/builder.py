@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -35,6 +36,17 @@ class Pair:
     places: tuple[Lattice, Lattice]
     node: Node
     pools: tuple[Node, ...] = ()
+
+    @cached_property
+    def units(self) -> tuple[Array, Array]:
+        """The scales of the branches, of one shape."""
+        first, second = np.broadcast_arrays(self.places[0].unit, self.places[1].unit)
+        return first, second
+
+    @cached_property
+    def ratio(self) -> tuple[Array, Array] | None:
+        """Small whole multipliers that make the scales equal, (channels,) each; None where there are none."""
+        return small_ratios(self.units[0].ravel(), self.units[1].ravel(), LARGEST_RATIO)
 
 
 Place = Lattice | Analog | Pair
@@ -136,15 +148,9 @@ def multipliers(pair: Pair, bits: int) -> tuple[Array, Array]:
 
     Exact where their ratio is one of small whole numbers; else the nearest fraction, whose error is below 2^-2 bits.
     """
-    first, second = np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit)
-    whole = small_ratios(first.ravel(), second.ravel(), LARGEST_RATIO)
+    first, second = pair.units
+    whole = pair.ratio
     if whole is None:
         numerator, denominator = nearest_fractions(second.ravel() / first.ravel(), 1 << bits)
         whole = denominator, np.maximum(numerator, 1)
     return whole[0].reshape(first.shape), whole[1].reshape(first.shape)
-
-
-def commensurable(pair: Pair) -> bool:
-    """Whether the scales of the two branches have a ratio of small whole numbers in every channel."""
-    first, second = np.broadcast_arrays(pair.places[0].unit, pair.places[1].unit)
-    return small_ratios(first.ravel(), second.ravel(), LARGEST_RATIO) is not None

@@ -23,7 +23,7 @@ from onnx2snn.ir.ops import (
     Readout,
     SumPool,
 )
-from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled, commensurable
+from onnx2snn.passes.integers.builder import RULES, Analog, Builder, Pair, Place, add_scaled
 
 WEIGHT_BITS = 15  #: real weights are rounded to this many bits and a sign
 
@@ -132,7 +132,7 @@ def _add(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, Plac
     for index in range(2, len(known)):
         place, name = add_scaled(builder, replace_name(pair, node, index), 16)
         pair = Pair((name, node.inputs[index]), (place, known[index]), node)
-    exact = add_scaled(builder, pair, 0) if commensurable(pair) else None
+    exact = add_scaled(builder, pair, 0) if pair.ratio is not None else None
     return (exact[1], exact[0]) if exact else (node.name, pair)
 
 

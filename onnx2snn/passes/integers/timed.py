@@ -12,7 +12,7 @@ from onnx2snn.analysis.timing import Steady, spike_alike
 from onnx2snn.errors import PassError
 from onnx2snn.ir import Array, Node
 from onnx2snn.ir.ops import IF, LIF, Affine, Encoder, Neuron
-from onnx2snn.passes.integers.builder import Analog, Builder, Pair, Place, add_scaled, commensurable
+from onnx2snn.passes.integers.builder import Analog, Builder, Pair, Place, add_scaled
 from onnx2snn.reference import constant_nodes
 
 FINE_BITS = 16  #: of a threshold, at least, where no grid is exact
@@ -27,7 +27,7 @@ def timed_neuron(builder: Builder, node: Node, op: Neuron, place: Place) -> str:
     if isinstance(place, Analog):
         return _analog(builder, node, op)
     if isinstance(place, Pair):
-        place, source = add_scaled(builder, place, 0 if commensurable(place) else 16)
+        place, source = add_scaled(builder, place, 16 if place.ratio is None else 0)
         node = replace(node, inputs=(source,))
     steps, constant = builder.steps, node.inputs[0] in constant_nodes(builder.new)
     many = steps if constant else 1  # the accumulator of a run; without a constant the lattice has it already
