@@ -78,3 +78,13 @@ def spikes(currents: Array, beta: float, theta: float, reset: str) -> Array:
         v = v - theta * spike if reset == "subtract" else np.where(spike, 0.0, v)
         found.append(spike.astype(float))
     return np.stack(found)
+
+
+W = np.array([[0.5, -0.25, 1.0], [0.75, 0.5, -0.5]])
+B = np.array([0.125, -0.0625])
+
+
+def chain(path: Path, neuron: Any, **metadata: Any) -> Path:
+    """Three inputs, two neurons of some kind behind weights W and biases B."""
+    first, last = ends(3, 2)
+    return write(path / "snn.nir", first, nir.Affine(weight=W, bias=B), neuron, last, **metadata)
