@@ -143,6 +143,7 @@ def neuron_cases() -> list[Case]:
     leaks += ({"current_decay": -0.1}, {"current_decay": 1.1}, whole | {"current_decay": 0.9})
     found += [(LIF, "C5", lambda c=c: neuron(LIF, **c)) for c in leaks]
     found.append((LIF, "C6", lambda: neuron(LIF, reset="one")))
+    found.append((LIF, "C7", lambda: neuron(LIF, steady=True, current_decay=1.0)))
     return found
 
 

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from onnx2snn import Calibration
 from onnx2snn.analysis.timing import Steady, spike_alike
 from onnx2snn.artifact import Network
+from onnx2snn.backends.chains import Geometry, Leak, Population, Synapse
 from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
 from onnx2snn.backends.loihi.emulator import Loaded, NeuronLayer
 from onnx2snn.backends.loihi.schema import SOMA_BIAS, PopulationRecord
@@ -28,7 +29,7 @@ from onnx2snn.flow.conversion.convert import Conversion, convert
 from onnx2snn.flow.opening import open_artifact
 from onnx2snn.ir import Array, Graph
 from onnx2snn.plugins import load_backend
-from onnx2snn.reference import run
+from onnx2snn.reference import decayed, run
 from onnx2snn.reference.neurons import State
 
 STEPS = 24
@@ -391,6 +392,56 @@ def test_thresholds_that_differ_within_a_layer_are_refused(tmp_path: Path) -> No
         lowered(network(tmp_path, lif(16, 0.9), some))
     with pytest.raises(BackendError, match="--weight-scale layer"):
         lowered(network(tmp_path, *NEURONS["lif"]), calibration=Calibration(weight_bits=8))
+
+
+@given(
+    st.integers(0, 4096),
+    st.integers(0, 4090),
+    st.sampled_from(["zero", "subtract"]),
+    st.integers(-40, 40),
+    st.integers(1, 14),
+    st.integers(0, 999),
+)
+def test_no_input_drives_a_leaky_membrane_past_its_bounds(
+    decay: int, current_decay: int, reset: Any, bias: int, steps: int, seed: int
+) -> None:
+    """Sums at the ends of their range, all one way, the other, and switched at random."""
+    random = np.random.default_rng(seed)
+    geometry = Geometry(kind="dense", source=(5,), reads=(5,), makes=(3,))
+    synapse = Synapse("w", "w", random.integers(-9, 9, (3, 5)), geometry)
+    theta, v0 = random.integers(1, 90, 3), random.integers(0, 2, 3)
+    population = Population(
+        "n",
+        "n",
+        (3,),
+        synapse,
+        theta,
+        np.minimum(v0, theta - 1),
+        np.full(3, bias * steps),
+        1,
+        Leak(decay, current_decay, reset),
+    )
+    least, most = population.membrane(steps)
+    low, high = population.held(steps)
+    ends = [2 * end for end in synapse.range()]
+    for turn in range(4):
+        distance, v = np.full(3, -bias if current_decay else 0), population.v0.copy()
+        for _ in range(steps):
+            up = [True, False, random.random() < 0.5, random.random(3) < 0.5][turn]
+            distance = decayed(distance, current_decay / 4096, True) + np.where(up, ends[1], ends[0])
+            v = decayed(v, decay / 4096, True) + distance + bias
+            assert ((low <= distance + bias) & (distance + bias <= high) & (least <= v) & (v <= most)).all()
+            spike = v >= theta
+            v = np.where(spike, 0, v) if reset == "zero" else v - theta * spike
+
+
+def test_weights_get_fewer_bits_where_sums_ask_for_it(tmp_path: Path) -> None:
+    path = network(tmp_path, cuba(160, 0.8, 0.95), cuba(64, 0.8, 0.97, 3.0), cuba(8, 0.8, 0.95))
+    said = lowered(path).certificate.approximations
+    assert len(said) == 2
+    assert all("weights rounded to 6 bits" in text or "weights rounded to 5 bits" in text for text in said)
+    with pytest.raises(BackendError, match=r"\(membranes fit 24 bits\) n4"):
+        lowered(path, calibration=Calibration(weight_bits=8, weight_scales="layer"))
 
 
 def test_a_network_in_other_units_is_refused(tmp_path: Path) -> None:

@@ -80,9 +80,12 @@ class Backend(ABC):
         """Passes from the graph of ANN ops to the graph of staircases."""
         return STAIRCASES
 
-    def imported(self, code: str) -> Recipe:
-        """Passes over a trained spiking network of a code before its run is unrolled: weights that it can hold."""
-        return ()
+    def imported(self, code: str) -> tuple[Recipe, ...]:
+        """Passes over a trained spiking network of a code before its run is unrolled: weights that it can hold.
+
+        Several recipes, the finest first: the first whose network keeps all design rules is taken.
+        """
+        return ((),)
 
     def neurons(self, code: str, steps: int, integer: bool) -> Recipe:
         """Passes from the graph of staircases to the graph of synapses and neurons."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -107,14 +108,10 @@ class Population:
 
     def membrane(self, steps: int) -> tuple[Array, Array]:
         """Bounds of the membrane before its reset at any tick: no input can drive it further."""
-        low, high = self.current(steps) if self.leak is None else self.held(steps)
-        start = self.start(steps)
         if self.leak is not None:
-            kept = _worth(self.leak.decay, steps)
-            after = np.maximum(high - self.theta, 0) * kept if self.leak.reset == "subtract" else 0
-            return np.minimum(start, 0) + kept * np.minimum(low, 0), np.maximum(start, self.theta) + after + np.maximum(
-                high, 0
-            )
+            return self._leaky_membrane(self.leak, steps)
+        low, high = self.current(steps)
+        start = self.start(steps)
         most = start + steps if self.synapse is None else start  # the host adds a rest below `steps`
         rest = np.maximum(most, self.theta - 1) + (steps - 1) * np.maximum(high - self.theta, 0)
         return np.minimum(start, 0) + steps * np.minimum(low, 0), rest + np.maximum(high, 0)
@@ -123,17 +120,42 @@ class Population:
         """Bounds of the synaptic current at any tick; without memory that is what arrives."""
         if self.leak is None or not self.leak.current_decay:
             return self.current(steps)
-        low, high = self.current(steps)
+        low, high, constant = self._arriving(steps)
+        most, _ = gathered(self.leak, steps)
+        return _ceil(low, most) + np.minimum(constant[0], 0), _ceil(high, most) + np.maximum(constant[1], 0)
+
+    def _leaky_membrane(self, leak: Leak, steps: int) -> tuple[Array, Array]:
+        low, _, constant = self._arriving(steps)
+        start, (_, high) = self.start(steps), self.held(steps)
+        _, most = gathered(leak, steps)
+        _, alone = gathered(replace(leak, current_decay=0), steps)
+        bottom = np.minimum(start, 0) + _ceil(np.minimum(low, 0), most) + _ceil(np.minimum(constant[0], 0), alone)
+        over = _ceil(np.maximum(high - self.theta, 0), alone) if self.subtracts else 0
+        return bottom, np.maximum(start, self.theta) + over + np.maximum(high, 0)
+
+    def _arriving(self, steps: int) -> tuple[Array, Array, tuple[Array, Array]]:
+        """Least and greatest charge that spikes bring in a tick; the ends of what comes at every tick."""
         if self.synapse is None:
-            return low, high  # from 0 towards what is constant
-        constant, worth = self.per_tick(steps), _worth(self.leak.current_decay, steps)
-        low, high = (low - constant) * worth, (high - constant) * worth
-        return low + np.minimum(constant, 0), high + np.maximum(constant, 0)
+            nothing = np.zeros_like(self.theta)
+            return nothing, nothing, (nothing, self.most_charge)
+        low, high = self.synapse.range()
+        constant = self.per_tick(steps)
+        return low << self.shift, high << self.shift, (constant, constant)
 
 
-def _worth(kept: int, steps: int) -> int:
-    """At most how much of one unit a tick there is in a register that keeps so much of 2^12, rounded up."""
-    return steps if kept == WHOLE else min(steps, -(-WHOLE // (WHOLE - kept)))
+@lru_cache(maxsize=1 << 8)
+def gathered(leak: Leak, steps: int) -> tuple[float, float]:
+    """What one unit a tick comes to after so many ticks: in the synaptic current, and in the membrane behind it."""
+    current = membrane = 0.0
+    for _ in range(steps):
+        current = current * leak.current_decay / WHOLE + 1
+        membrane = membrane * leak.decay / WHOLE + current
+    return current, membrane
+
+
+def _ceil(charge: Array, worth: float) -> Array:
+    """A bound of charge times what it is worth, away from zero."""
+    return np.sign(charge) * np.ceil(np.abs(charge) * (worth * (1 + 1e-9))).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from onnx2snn.backends.loihi.rules import RULES, soft_resets_are_exact
 from onnx2snn.passes import QuantiseWeights
 from onnx2snn.passes.base import Recipe
 
+WEIGHT_BITS = (8, 7, 6, 5, 4)  #: of a leaky network that says nothing of its weights, tried in turn
+
 
 @final
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class LoihiBackend(ChainBackend):
     def on_chip(self, code: str) -> OnChip:
         return LoihiLadder(self.chip) if code == "ladder" else LoihiIf(self.chip, "lif" if code == "lif" else "if")
 
-    def imported(self, code: str) -> Recipe:
-        """Weights of 8 bits with one scale a layer: a leaky layer has one threshold."""
-        return (QuantiseWeights(bits=8, scales="layer", first=False),) if code == "lif" else ()
+    def imported(self, code: str) -> tuple[Recipe, ...]:
+        """Weights with one scale a layer, as a leaky layer has one threshold, and of as many bits as its sums allow."""
+        if code != "lif":
+            return super().imported(code)
+        return tuple((QuantiseWeights(bits=bits, scales="layer", first=False),) for bits in WEIGHT_BITS)
 
     def design_rules(self) -> tuple[DesignRule, ...]:
         return (*super().design_rules(), *([soft_resets_are_exact] if self.chip == "loihi1" else []))

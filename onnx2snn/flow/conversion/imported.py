@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -79,9 +80,20 @@ class Imported:
             raise BackendError(
                 f"backend {backend.name} cannot run code {self.code}; it runs: {', '.join(backend.codes)}{hint}"
             )
+        first, *others = ((),) if self.of_weights else backend.imported(self.code)
+        try:
+            return self._lowered(backend, first, observer)
+        except BackendError:
+            for weights in others:
+                with suppress(BackendError):
+                    return self._lowered(backend, weights, observer)
+            raise
+
+    def _lowered(self, backend: Backend, weights: Recipe, observer: Observer | None) -> Network:
+        """The same with these passes over its weights."""
         steps, settle = self.options.steps or self.steps, self.options.settle or 0
         assert isinstance(settle, int)
-        recipe = self._recipe(backend, steps)
+        recipe = self._recipe(backend, weights, steps)
         reference, lost = approximate(self.graph, recipe, observer)
         integer = self._integer(backend, reference)
         whole = _timed(backend.neurons(self.code, steps, integer))
@@ -114,10 +126,10 @@ class Imported:
             return "; neurons that leak run on numpy, torch and loihi"
         return "; --reset subtract lets its IF neurons be code if"
 
-    def _recipe(self, backend: Backend, steps: int) -> Recipe:
+    def _recipe(self, backend: Backend, weights: Recipe, steps: int) -> Recipe:
         """Passes to synapses that can become whole numbers; of a backend's own those that go beyond the common ones."""
         own = tuple(step for step in backend.staircases() if step not in STAIRCASES)
-        return (*self.of_weights, *IMPORTED, *backend.imported(self.code), *own, InjectSteps(steps))
+        return (*self.of_weights, *IMPORTED, *weights, *own, InjectSteps(steps))
 
     def _integer(self, backend: Backend, reference: Graph) -> bool:
         """Whole numbers, unless asked otherwise, where weights behind the first synapse are whole and nothing leaks."""
