@@ -5,13 +5,15 @@
     python benchmarks/fast_snn.py runs/alexnet [--images 2000] [--tuned-on 1000] [--bits 3 2]
     python benchmarks/fast_snn.py runs/alexnet --whole [--bits 3 2]
     python benchmarks/fast_snn.py runs/alexnet --whole --calibrated [--bits 2]
+    python benchmarks/fast_snn.py runs/alexnet --whole --corrected 128 [--bits 2]
 
 For each precision b, on the first test images: the quantised network in ONNX Runtime; codes `if` and `signed-if` at
 T = 2^b - 1 steps; `signed-if` fine-tuned layer by layer on training images (`--tuned-on 0`: left out); `st-bif` until
 silent; each with the predictions that differ from ONNX Runtime's. Adds the network, under the names of its data and
 architecture, to benchmarks/results/fast_snn.json. `--whole` then runs the inexact codes' artifacts on all test
 images, in PyTorch, which takes less time; `--calibrated` runs code `if` there with initial membranes found in as many
-steps before each run (`--calibrate-steps T`), in NumPy.
+steps before each run (`--calibrate-steps T`), in NumPy; `--corrected N` runs it with initial membranes corrected once, on N
+training images (`--correct v0`), in T steps.
 """
 
 from __future__ import annotations
@@ -88,22 +90,31 @@ def simulated(artifact: Path, samples: Path, expected: Array) -> dict[str, Any]:
 
 def whole(run: Path, x: Array, y: Array) -> dict[str, float]:
     """Accuracy of the artifacts of inexact codes that `measure` left, on all test images."""
+    folders = {"if": "if", "signed-if": "signed-if", "signed-if, fine-tuned": "fine-tuned"}
+    return {code: in_torch(run / name, x, y) for code, name in folders.items() if (run / name).is_dir()}
+
+
+def in_torch(folder: Path, x: Array, y: Array) -> float:
+    """Accuracy of an artifact, in PyTorch."""
     import torch
 
     from onnx2snn.backends.torch.simulator import TorchSimulator
 
     torch.set_num_threads(1)
-    found: dict[str, float] = {}
-    for code, name in (("if", "if"), ("signed-if", "signed-if"), ("signed-if, fine-tuned", "fine-tuned")):
-        if not (run / name).is_dir():
-            continue
-        artifact = open_artifact(run / name)
-        schedule = artifact.manifest.schedule
-        simulator = TorchSimulator(artifact.graph(), schedule.steps, schedule.settle)
-        pieces = [simulator.run(x[start : start + 100]).output for start in range(0, len(x), 100)]
-        found[code] = accuracy(np.concatenate(pieces), y)
-        print(run, code, found[code], flush=True)
+    artifact = open_artifact(folder)
+    schedule = artifact.manifest.schedule
+    simulator = TorchSimulator(artifact.graph(), schedule.steps, schedule.settle)
+    found = accuracy(np.concatenate([simulator.run(x[n : n + 100]).output for n in range(0, len(x), 100)]), y)
+    print(folder, found, flush=True)
     return found
+
+
+def corrected(run: Path, x: Array, y: Array, images: Array) -> dict[str, float]:
+    """Accuracy of code `if` with initial membranes corrected on some training images."""
+    folder = run / "if-corrected"
+    how = onnx2snn.Calibration(correct=("v0",))
+    onnx2snn.convert(run / "model.onnx", code="if", calibrate=images, calibration=how).save(folder, force=True)
+    return {f"if, membranes corrected on {len(images)} training images": in_torch(folder, x, y)}
 
 
 def calibrated(run: Path, x: Array, y: Array) -> dict[str, float]:
@@ -129,6 +140,7 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="+", default=[3, 2])
     parser.add_argument("--whole", action="store_true", help="the artifacts that are there, on all test images")
     parser.add_argument("--calibrated", action="store_true", help="with --whole: code if, membranes calibrated, alone")
+    parser.add_argument("--corrected", type=int, metavar="N", help="with --whole: code if, membranes corrected, alone")
     args = parser.parse_args()
     _, record = load_run(args.runs / f"{args.bits[0]}-bit")
     test = None if record.test_data is None else Path(record.test_data)
@@ -136,7 +148,12 @@ def main() -> None:
     if args.whole:
         x, y = arrays(data.test)
         for bits in args.bits:
-            found = (calibrated if args.calibrated else whole)(args.runs / f"{bits}-bit", x, y)
+            run = args.runs / f"{bits}-bit"
+            if args.corrected:
+                images, _ = arrays(data.train, args.corrected)
+                found = corrected(run, x, y, images)
+            else:
+                found = (calibrated if args.calibrated else whole)(run, x, y)
             results = json.loads(RESULT.read_text())
             row = results[f"{record.data} {record.arch}"]["bits"][str(bits)]
             row["on_all_test_images"] = row.get("on_all_test_images", {}) | found

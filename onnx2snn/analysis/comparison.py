@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,18 @@ def difference(pairs: Iterable[tuple[Array, Array]], axis: int) -> Difference:
     if not count:
         raise DataError("calibration: one sample or more expected, found none")
     return Difference(total / count, squares / (count * len(total)))
+
+
+def means(batches: Iterable[Mapping[str, Array]], axes: Mapping[str, int]) -> dict[str, Array]:
+    """Mean of each channel, (channels,), of the named values in batches (batch, *features); feature axis of each."""
+    sums, counts = {name: np.zeros(()) for name in axes}, dict.fromkeys(axes, 0)
+    for values in batches:
+        for name, axis in axes.items():
+            rows = by_channel(values[name], axis)
+            sums[name], counts[name] = sums[name] + rows.sum(axis=1), counts[name] + rows.shape[1]
+    if not all(counts.values()):
+        raise DataError("calibration: one sample or more expected, found none")
+    return {name: sums[name] / counts[name] for name in axes}
 
 
 def twin_of(model: Graph, site: str, network: Graph, staircase: str) -> str:

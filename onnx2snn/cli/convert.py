@@ -220,9 +220,10 @@ def command(
         )
         for note in conversion.notes:
             print(f"onnx2snn: {model}: {note}", file=sys.stderr)
-        if calibrate is not None and not conversion.calibrated:
-            print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
+        if calibrate is not None and not conversion.calibrated and "start-membranes" not in network.neuron_passes:
+            exact = ", and the code needs no correction" if "v0" in calibration.correct else ""
+            print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued{exact}", file=sys.stderr)
         if weight_bits and not conversion.rounds_weights:
             print(f"onnx2snn: {model}: nothing to round: no weight takes more than {weight_bits} bits", file=sys.stderr)
         manifest = save(network, chosen, out, force)

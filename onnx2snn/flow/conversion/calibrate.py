@@ -20,7 +20,7 @@ from onnx2snn.analysis.calibration import (
     short,
     sites,
 )
-from onnx2snn.analysis.comparison import Difference, difference, twin_of
+from onnx2snn.analysis.comparison import Difference, difference, means, twin_of
 from onnx2snn.analysis.weight_rounding import Scales, Search
 from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.flow.data import check_samples
@@ -130,11 +130,13 @@ class Facts:
     """What was found on data; by node name, channel arrays or numbers.
 
     covered: clip ranges of activations.  bias, v0: corrections, in the units of the model.
+    membranes: correction v0 of the staircases that the model itself has, in its units.
     """
 
     covered: dict[str, Range] = field(default_factory=dict[str, Range])
     bias: dict[str, Array] = field(default_factory=dict[str, Array])
     v0: dict[str, Array] = field(default_factory=dict[str, Array])
+    membranes: dict[str, Array] = field(default_factory=dict[str, Array])
 
     @property
     def shifts(self) -> dict[str, Array]:
@@ -171,7 +173,8 @@ class Tuner:
     network's own spike counts).
     `bias`: the mean difference of each channel is added to its bias (Li et al., ICML 2021, "light" pipeline).
     `v0`: the mean difference that is left is put into the initial membrane (the "potential correction" of the
-    "advanced" pipeline there, but one number a channel instead of one a neuron).
+    "advanced" pipeline there, but one number a channel instead of one a neuron). Staircases that the model itself has
+    take this one alone, where the code is inexact: their thresholds and biases were trained.
     """
 
     ann: Graph
@@ -234,6 +237,8 @@ class Tuner:
                 for site in facts.covered:
                     facts = self._corrected(facts, name, site, target)
         front = self.front(facts)
+        if "v0" in self.calibration.correct:
+            facts = self._started(facts, run_passes(self.ann, (*front, *target.staircases)), target)
         mapped = run_passes(self.ann, (*front, *target.staircases, target.mapping))
         return front, _start(facts, mapped)
 
@@ -244,7 +249,7 @@ class Tuner:
         if found is None:
             return facts
         known = getattr(facts, name)
-        return replace(facts, **{name: known | {site: _rounded(found.mean, facts.covered[site])}})
+        return replace(facts, **{name: known | {site: _rounded(found.mean, facts.covered[site].high)}})
 
     def _balanced(self, facts: Facts, site: str, target: Target) -> Facts:
         best, least = facts, np.inf
@@ -270,35 +275,66 @@ class Tuner:
         pairs = ((evaluate(model, x)[twin], values(x)) for x in self.batches())
         return difference(pairs, channel_axis(self.ann, site))
 
+    def _started(self, facts: Facts, graph: Graph, target: Target) -> Facts:
+        """Membranes of the model's own staircases in `graph`, from the first layer on."""
+        mapped = run_passes(graph, (AddReadouts(), target.mapping))
+        calibrated = {steps_of(site) for site in facts.covered}
+        names = [n.name for n in graph.of(Staircase) if n.name not in calibrated and not _neuron(mapped, n.name).exact]
+        axes = {name: channel_axis(graph, name) for name in names}
+        wanted = means((evaluate(graph, x) for x in self.batches()), axes) if names else {}
+        for name in names:
+            values = self._values(facts, _upto(graph, name), name, target)
+            found = means(({name: values(x)} for x in self.batches()), {name: axes[name]})[name]
+            missing = wanted[name] - found
+            if missing.any():
+                largest = _neuron(mapped, name).value * target.steps
+                facts = replace(facts, membranes=facts.membranes | {name: _rounded(missing, np.asarray(largest))})
+        return facts
+
     def _values(self, facts: Facts, network: Graph, stairs: str, target: Target) -> Callable[[Array], Array]:
         """What the network puts out at a staircase: its value, or its spikes' where they depend on timing."""
         from onnx2snn.backends.numpy import NumpySimulator
 
         mapped = run_passes(network, (AddReadouts(), target.mapping))
         mapped = run_passes(mapped, _start(facts, mapped))
-        op = mapped[stairs].op
-        assert isinstance(op, Neuron)
+        op = _neuron(mapped, stairs)
         if op.exact:
             return lambda x: evaluate(network, x)[stairs]
         simulator = NumpySimulator(mapped, target.steps, target.settle)
         return lambda x: simulator.run(x).counts[stairs] * op.value
 
 
-def _rounded(shift: Array, covered: Range) -> Array:
+def _rounded(shift: Array, largest: Array) -> Array:
     """A shift to as many decimals as tell a millionth of the range: rounding noise must not reach a recipe."""
-    decimals = DIGITS - math.floor(math.log10(float(covered.high.max())))
+    decimals = DIGITS - math.floor(math.log10(float(largest.max())))
     return np.round(shift, decimals) + 0.0  # never -0.0
 
 
 def _start(facts: Facts, neurons: Graph) -> Recipe:
-    """The pass that moves the v0 corrections from bias to membrane, as fractions of the thresholds of `neurons`."""
-    fractions: dict[str, float | list[float]] = {}
-    for site, shift in facts.v0.items():
-        node = neurons.get(steps_of(site))
+    """The passes that start the membranes of `neurons`: v0 corrections out of the bias, those of the model's own."""
+    out_of_bias = {steps_of(site): shift for site, shift in facts.v0.items()}
+    steps = (
+        StartMembranes(fractions=_fractions(out_of_bias, neurons)),
+        StartMembranes(fractions=_fractions(facts.membranes, neurons), balanced=False),
+    )
+    return tuple(step for step in steps if step.fractions)
+
+
+def _fractions(shifts: dict[str, Array], neurons: Graph) -> dict[str, float | list[float]]:
+    """Shifts as fractions of the thresholds of the neurons that there are."""
+    found: dict[str, float | list[float]] = {}
+    for name, shift in shifts.items():
+        node = neurons.get(name)
         if node is not None and isinstance(node.op, Neuron):
             theta = node.op.theta.ravel()
-            fractions[node.name] = _plain(short(shift / (theta if len(theta) == len(shift) else theta[0])))
-    return (StartMembranes(fractions=fractions),) if fractions else ()
+            found[name] = _plain(short(shift / (theta if len(theta) == len(shift) else theta[0])))
+    return found
+
+
+def _neuron(graph: Graph, name: str) -> Neuron:
+    op = graph[name].op
+    assert isinstance(op, Neuron)
+    return op
 
 
 def _upto(graph: Graph, name: str) -> Graph:
