@@ -166,6 +166,16 @@ def test_nothing_to_calibrate_is_said(tmp_path: Path) -> None:
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--calibrate", DATA)
     assert result.code == 0
     assert result.err.strip().endswith("nothing to calibrate: no activation is real-valued")
+    again = onnx2snn("convert", MODEL, "-o", tmp_path / "exact", "--calibrate", DATA, "--correct", "v0")
+    assert again.err.strip().endswith("no activation is real-valued, and the code needs no correction")
+
+
+def test_membranes_of_a_quantised_model_are_corrected(tmp_path: Path) -> None:
+    words = ("--code", "if", "--calibrate", DATA, "--correct", "v0")
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", *words)
+    assert result.code == 0, result.err
+    assert "nothing to calibrate" not in result.err
+    assert onnx2snn("verify", MODEL, tmp_path / "net", "--data", DATA).code == 0
 
 
 def test_the_recipe_of_the_docs_is_taken_whole(tmp_path: Path) -> None:
