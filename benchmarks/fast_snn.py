@@ -12,8 +12,8 @@ T = 2^b - 1 steps; `signed-if` fine-tuned layer by layer on training images (`--
 silent; each with the predictions that differ from ONNX Runtime's. Adds the network, under the names of its data and
 architecture, to benchmarks/results/fast_snn.json. `--whole` then runs the inexact codes' artifacts on all test
 images, in PyTorch, which takes less time; `--calibrated` runs code `if` there with initial membranes found in as many
-steps before each run (`--calibrate-steps T`), in NumPy; `--corrected N` runs it with initial membranes corrected once, on N
-training images (`--correct v0`), in T steps.
+steps before each run (`--calibrate-steps T`), in NumPy; `--corrected N` runs it with initial membranes corrected once,
+on N training images (`--correct v0`), in T steps.
 """
 
 from __future__ import annotations

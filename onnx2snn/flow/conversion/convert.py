@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.widths import is_integer
@@ -22,6 +23,7 @@ from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.flow.reading import discretisation, is_spiking, read_model
+from onnx2snn.frontends.reading import Reading
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
 from onnx2snn.passes import (
@@ -42,6 +44,9 @@ from onnx2snn.passes.base import Observer
 from onnx2snn.passes.text import parse_recipe, print_recipe
 from onnx2snn.plugins import load_backend
 from onnx2snn.reference import Run, inputs_of
+
+if TYPE_CHECKING:
+    from onnx2snn.frontends.nir import Discretisation
 
 
 @dataclass(frozen=True)
@@ -286,20 +291,28 @@ def convert(
     chosen = calibration or Calibration()
     if calibrate is None and chosen.needs_samples:
         raise UsageError("calibration: samples to calibrate on expected, found none")
-    with ThreadPoolExecutor(1) as beside:  # hashing takes as long as reading, and no interpreter lock
-        hashed = beside.submit(Source.of, path)
-        reading = read_model(path, how)
-        source = hashed.result()
+    reading, source = _read(path, how)
     ann = reading.graph
-    if isinstance(calibrate, Path):
-        calibrate = read_samples(calibrate, inputs_of(ann)).x
-    elif calibrate is not None and not callable(calibrate):
-        calibrate = check_samples(calibrate, inputs_of(ann))
+    samples = _samples(calibrate, ann)
     conversion = Conversion(
-        ann, source, options, chosen, calibrate, command, reading.settings, reading.steps, reading.notes
+        ann, source, options, chosen, samples, command, reading.settings, reading.steps, reading.notes
     )
     _ = conversion.calibrated  # what is wrong with samples shows here
     return conversion
+
+
+def _read(path: Path, how: Discretisation | None) -> tuple[Reading, Source]:
+    """The model in a file, and the file's hash: making that takes as long as reading, and no interpreter lock."""
+    with ThreadPoolExecutor(1) as beside:
+        hashed = beside.submit(Source.of, path)
+        return read_model(path, how), hashed.result()
+
+
+def _samples(given: Samples | Path | None, ann: Graph) -> Samples | None:
+    """Samples that fit the model."""
+    if isinstance(given, Path):
+        return read_samples(given, inputs_of(ann)).x
+    return given if given is None or callable(given) else check_samples(given, inputs_of(ann))
 
 
 def _leak_of(mapping: Recipe | None, options: Options) -> tuple[float, str]:
