@@ -261,7 +261,9 @@ def test_a_float_network_on_a_chip(backend: str, tmp_path: Path) -> None:
     np.savez(data, x=np.random.default_rng(0).random((40, 1, 8, 8)).astype(np.float32))
     words = ("convert", model, "-o", tmp_path / "net", "--format", backend, "--calibrate", data)
     words += ("--quantise-input", 15, "--levels", 7)
-    one_line(onnx2snn(*words), "--weight-bits 8")
+    refused = onnx2snn(*words)
+    assert (refused.code, "Traceback" in refused.err) == (1, False)
+    assert "--weight-bits 8" in refused.err
     made = onnx2snn(*words, "--weight-bits", 6, "--weight-scale", "layer", "--weight-search", "mse")
     assert made.code == 0, made.err
     assert made.out.count("approximation: ") == 3
