@@ -65,7 +65,7 @@ def fast_snn() -> str:
 
 
 def _precisions(found: dict[str, Any]) -> Iterator[tuple[object, ...]]:
-    for name, entry in found.items():
+    for name, entry in sorted(found.items()):
         for bits, row in sorted(entry["bits"].items(), reverse=True):
             codes = [row.get(code, {}).get("accuracy") for code in ("if", "signed-if", "signed-if, fine-tuned")]
             exact = row["st-bif"]
@@ -93,17 +93,18 @@ PUBLISHED = {  #: of the MNIST variant of Fast-SNN: ANN, unsigned, signed, fine-
 
 def fast_snn_whole() -> str:
     """The inexact codes on all test images, beside what the source reports."""
-    columns = ("network", "bits", "", "ANN", "`if`", "`signed-if`", "fine-tuned", "`if`, membranes calibrated")
-    return table(columns, _beside_the_source(results("fast_snn")))
+    columns = ("network", "bits", "", "ANN", "`if`", "`signed-if`", "fine-tuned", "`if`, v0 corrected")
+    return table((*columns, "`if`, membranes calibrated"), _beside_the_source(results("fast_snn")))
 
 
 def _beside_the_source(found: dict[str, Any]) -> Iterator[tuple[object, ...]]:
     for (name, bits), source in PUBLISHED.items():
         row = found[name]["bits"][bits]
-        names = ("if", "signed-if", "signed-if, fine-tuned", "if, membranes calibrated")
+        corrected = "if, membranes corrected on 128 training images"
+        names = ("if", "signed-if", "signed-if, fine-tuned", corrected, "if, membranes calibrated")
         codes = [row["on_all_test_images"].get(code) for code in names]
         yield (name, bits, "here", *map(percent, (row["ann_on_all_test_images"], *codes)))
-        yield (name, bits, "source", *(f"{number:.2f}" for number in source), "")
+        yield (name, bits, "source", *(f"{number:.2f}" for number in source), "", "")
 
 
 def _thousands(number: int | str) -> str:
