@@ -65,8 +65,8 @@ def test_samples_lie_side_by_side() -> None:
     assert Connections(geometry, weight).sum(spikes).flags.f_contiguous
 
 
-def test_whole_numbers_are_narrowed_where_two_of_them_add_up() -> None:
-    most = (1 << 30) - 1
+def test_whole_numbers_are_narrowed_where_three_of_them_add_up() -> None:
+    most = (1 << 29) - 1
     assert narrowed(np.array([-most, most])).dtype == np.int32
     assert narrowed(np.array([-most, most])).tolist() == [-most, most]
     assert narrowed(np.array([most + 1])).dtype == np.int64

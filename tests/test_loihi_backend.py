@@ -17,7 +17,7 @@ from models import ModelBuilder, lenet, residual
 from safetensors.numpy import load_file, save_file
 
 from onnx2snn.artifact import Network, Schedule
-from onnx2snn.backends.chains import chain_of
+from onnx2snn.backends.chains import chain_of, narrowed
 from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
 from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
 from onnx2snn.errors import ArtifactError, BackendError, DataError, UsageError
@@ -163,6 +163,19 @@ def test_registers_decay_toward_zero_wrap_and_saturate() -> None:
     u, v = integrate(nothing, nothing + (1 << 23) - 64, nothing + 3, 0, 4096, 0)
     assert (u[0], v[0]) == (192, (1 << 23) - 1)
     assert integrate(nothing, nothing, nothing - 3, 1 - (1 << 23), 4096, 0)[1][0] == 1 - (1 << 23)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("decays", [(4096, 0), (0, 0), (163, 4095)])
+def test_a_tick_is_the_same_in_32_bits_and_in_64(sign: int, decays: tuple[int, int]) -> None:
+    """At the ends of what is narrowed, as tables may bring it that no network has."""
+    end = sign * np.array([(1 << 29) - 1])
+    arriving = sign * np.array([(1 << 15) - 1])
+    wide = integrate(-end, end, arriving, end, *decays)
+    small = narrowed(end)
+    narrow = integrate(-small, small, narrowed(arriving), small, *decays)
+    assert [x.dtype for x in narrow] == [np.int32] * 2
+    np.testing.assert_array_equal(narrow, wide)
 
 
 @pytest.mark.parametrize("rate", [0, 1, 163, 2048, 4095, 4096])

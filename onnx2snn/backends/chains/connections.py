@@ -10,14 +10,14 @@ from onnx2snn.backends.chains.geometry import Geometry
 from onnx2snn.ir import Array
 
 COLUMN_BYTES = 2 << 20  #: of what targets see at a time: it stays in the cache until it is multiplied
-NARROW = 1 << 30  #: two whole numbers below it add up in int32
+NARROW = 1 << 29  #: three whole numbers below it add up in int32
 
 
 class Connections:
     """A synapse with its weights, ready to add up spikes.
 
     weight: whole numbers (out, in / groups, *kernel).  most: spikes of a source in one tick.  narrow: whether sums may
-    come in int32, which they do where all of them stay below 2^30.
+    come in int32, which they do where all of them stay below 2^29.
     """
 
     def __init__(self, geometry: Geometry, weight: Array, most: int = 1, narrow: bool = False) -> None:
@@ -63,5 +63,5 @@ class Connections:
 
 
 def narrowed(x: Array) -> Array:
-    """The same whole numbers in int32 where all of them stay below 2^30, else as they are."""
+    """The same whole numbers in int32 where all of them stay below 2^29, else as they are."""
     return x.astype(np.int32) if x.size and x.min() > -NARROW and x.max() < NARROW else x

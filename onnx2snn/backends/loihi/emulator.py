@@ -35,7 +35,7 @@ def integrate(u: Array, v: Array, a: Array, bias: Array | int, decay_u: int, dec
     """Synaptic current and membrane after one tick without a spike: u wraps, v saturates.
 
     u, v, a: int32 or int64; a: synaptic sum of at most 16 bits.  bias: in membrane units, int32 only where it is below
-    2^30.  decay_u, decay_v: effective decays, 0 to 4096.
+    2^29.  decay_u, decay_v: effective decays, 0 to 4096.
     """
     u = wrap(decay(u, decay_u) + (a << chip.GAIN_BITS))
     return u, np.clip(decay(v, decay_v) + u + bias, 1 - HALF, HALF - 1)

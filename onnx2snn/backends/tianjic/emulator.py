@@ -39,7 +39,7 @@ def mac(bias: Array, inputs: Array, weights: Array) -> Array:
 def lif_plus(v: Array, uin: Array, vtheta: Array, soma: P08) -> tuple[Array, Array, Array]:
     """One tick of LIF+: (next membrane, spike, membrane before the reset); integrate, fire, reset, floor.
 
-    v, uin: int32 only where both are below 2^30.  vtheta: int64.
+    v, uin: int32 only where both are below 2^29.  vtheta: int64.
     """
     vth = np.maximum(saturated(soma.vth0 + vtheta, chip.STATE_BITS), soma.vl).astype(np.int32)
     v = saturated(v + uin, chip.STATE_BITS)
@@ -62,7 +62,7 @@ class Axon:
         self.connections = Connections(self.geometry, parts.sum(axis=0), most, narrow)
 
     def sum(self, spikes: Array) -> Array:
-        """What the soma reads, int64 (batch, neurons), or int32 where it is below 2^30."""
+        """What the soma reads, int64 (batch, neurons), or int32 where it is below 2^29."""
         if self.safe:
             return self.bias + self.connections.sum(spikes)
         return np.concatenate([self.sum_in_order(sample[None]) for sample in spikes])
