@@ -22,7 +22,7 @@ import numpy as np
 
 import onnx2snn
 from onnx2snn.analysis.calibration import METHODS, Method
-from onnx2snn.flow.conversion.calibrate import Calibration
+from onnx2snn.flow.conversion.calibration import Calibration
 from onnx2snn.frontends.onnx import OnnxRuntime
 from onnx2snn.training import accuracy
 from onnx2snn.training.data import arrays, default_data, load

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import onnx2snn
-from onnx2snn.flow.conversion.calibrate import Calibration
+from onnx2snn.flow.conversion.calibration import Calibration
 from onnx2snn.training import accuracy, export_onnx, load_run, run_onnx
 from onnx2snn.training.data import arrays, default_data, load
 from onnx2snn.training.fit import How, Job, train

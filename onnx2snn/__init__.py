@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onnx2snn.artifact import Manifest, Network
     from onnx2snn.backends.base import Backend
     from onnx2snn.errors import Onnx2SnnError
-    from onnx2snn.flow.conversion.calibrate import Calibration
+    from onnx2snn.flow.conversion.calibration import Calibration
     from onnx2snn.flow.conversion.convert import Conversion, convert
     from onnx2snn.flow.evaluation.simulate import Simulation, simulate
     from onnx2snn.flow.inspection.inspect import inspect
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Backend": "onnx2snn.backends.base",
-    "Calibration": "onnx2snn.flow.conversion.calibrate",
+    "Calibration": "onnx2snn.flow.conversion.calibration",
     "Conversion": "onnx2snn.flow.conversion.convert",
     "Graph": "onnx2snn.ir",
     "Inspection": "onnx2snn.flow.inspection.report",

@@ -19,7 +19,7 @@ from onnx2snn.analysis.calibration import CHANNEL_BINS, Range, channel_axis, gri
 from onnx2snn.analysis.comparison import difference
 from onnx2snn.analysis.histogram import Histogram
 from onnx2snn.errors import DataError, Onnx2SnnError, UsageError
-from onnx2snn.flow.conversion.calibrate import Target, Tuner
+from onnx2snn.flow.conversion.tuner import Target, Tuner
 from onnx2snn.ir import Graph, parse_graph
 from onnx2snn.ir.op import Array
 from onnx2snn.ir.ops import Neuron, Quantise

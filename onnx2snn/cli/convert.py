@@ -154,7 +154,7 @@ def command(
     """Convert MODEL to a spiking network and write it as an artifact folder."""
     from onnx2snn.artifact import check_target
     from onnx2snn.flow.conversion.budget import Budget
-    from onnx2snn.flow.conversion.calibrate import Calibration
+    from onnx2snn.flow.conversion.calibration import Calibration
     from onnx2snn.flow.conversion.convert import convert
     from onnx2snn.flow.conversion.write import save
     from onnx2snn.plugins import load_backend

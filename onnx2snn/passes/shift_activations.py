@@ -23,7 +23,7 @@ class ShiftActivations(Pass):
     given:   an activation and what to add to its input, in the units of the model
     result:  Affine(shift) in front of it, which merges into the bias before it. The corrected staircase is the
              reference of the certificate.
-    shifts:  the facts, by node name: a number or a list with one a channel (see `onnx2snn.flow.conversion.calibrate`)
+    shifts:  the facts, by node name: a number or a list with one a channel (see `onnx2snn.flow.conversion.tuner`)
     """
 
     name: ClassVar[str] = "shift-activations"

@@ -15,10 +15,11 @@ from onnx2snn.artifact import Manifest, Network, Schedule, Source
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.flow.conversion.budget import Budget
-from onnx2snn.flow.conversion.calibrate import Calibration, Samples, Target, Tuner
+from onnx2snn.flow.conversion.calibration import Calibration
 from onnx2snn.flow.conversion.choice import choose
 from onnx2snn.flow.conversion.imported import Imported
 from onnx2snn.flow.conversion.options import Options, Settle
+from onnx2snn.flow.conversion.tuner import Samples, Target, Tuner
 from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples

@@ -11,7 +11,7 @@ from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.artifact import Network, Schedule, Source
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UsageError
-from onnx2snn.flow.conversion.calibrate import Calibration
+from onnx2snn.flow.conversion.calibration import Calibration
 from onnx2snn.flow.conversion.options import MOST_STEPS, Options
 from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import LIF, Conv, Dense, Neuron

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx2snn.analysis.certificate import Certificate, Verdict
 from onnx2snn.artifact import Manifest
-from onnx2snn.flow.conversion.calibrate import was_calibrated
+from onnx2snn.flow.conversion.calibration import was_calibrated
 from onnx2snn.ir import Graph
 from onnx2snn.reference import tail_nodes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.flow.batches import batch_size
-from onnx2snn.flow.conversion.calibrate import was_calibrated
+from onnx2snn.flow.conversion.calibration import was_calibrated
 from onnx2snn.flow.evaluation.evaluate import Progress
 from onnx2snn.flow.evaluation.partial import Partial
 from onnx2snn.flow.evaluation.stream import SampleStream
