@@ -126,6 +126,23 @@ def test_passes_option_follows_the_users_recipe(tmp_path: Path) -> None:
     assert "# merge-linear: Merges neighbouring linear ops." in result.err
 
 
+@pytest.mark.parametrize(
+    ("recipe", "lacking", "left"),
+    [
+        ("fold-batchnorm", "insert-staircases and average-to-sum", "4 Quantise and 1 AveragePool"),
+        ("insert-staircases, average-to-sum", "fold-batchnorm", "3 BatchNorm"),
+        ('fold-batchnorm, insert-staircases, map-neurons{code="if"}', "average-to-sum", "1 AveragePool"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["numpy", "loihi"])
+def test_a_recipe_that_lacks_passes_is_told_which(
+    recipe: str, lacking: str, left: str, backend: str, tmp_path: Path
+) -> None:
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--backend", backend)
+    one_line(result, f"passes: {lacking} expected in the recipe before map-neurons, found {left} left\n")
+    assert result.code == 2
+
+
 def test_explain_says_what_changed_and_what_was_left(tmp_path: Path) -> None:
     model = lenet(tmp_path / "lenet.onnx")
     result = onnx2snn("convert", model, "-o", tmp_path / "net", "--explain")

@@ -14,6 +14,7 @@ from onnx2snn.passes.find_weight_grids import FindWeightGrids
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.fold_moves import FoldMoves
 from onnx2snn.passes.fold_sumpool import FoldSumpool
+from onnx2snn.passes.hints import check_complete
 from onnx2snn.passes.inject_steps import InjectSteps
 from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers
@@ -112,6 +113,7 @@ __all__ = [
     "StartMembranes",
     "UnrollSteps",
     "approximate",
+    "check_complete",
     "check_leak",
     "most_levels",
     "run_passes",

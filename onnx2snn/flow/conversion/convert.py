@@ -38,6 +38,7 @@ from onnx2snn.passes import (
     Pass,
     Recipe,
     approximate,
+    check_complete,
     most_levels,
     run_passes,
 )
@@ -140,6 +141,8 @@ class Conversion:
         tuner, corrections = self.tuner, self.calibration.correct
         front, start = tuner.front(tuner.facts), ()
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
+        if self.options.passes is not None:
+            check_complete(staircases, reference)
         code = wanted if mapping is None else _code_of(mapping)
         if code in UNSIGNED and self.options.passes is None and _has_negative_counts(reference):
             staircases = _with(staircases, OffsetStaircases(), before=MoveMaxpool)  # shifts may keep a pool in place
