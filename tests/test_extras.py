@@ -8,7 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from netx_models import NETX_MODELS
 
+from onnx2snn import convert
 from onnx2snn.errors import MissingExtraError
 from onnx2snn.extras import EXTRAS, lacking, need
 
@@ -40,6 +42,12 @@ def test_words_for_several_packages() -> None:
         need("this", "numpy", "not_there")
 
 
+def without(gone: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Runs `onnx2snn` with these words where the packages `gone` are not there."""
+    command = [sys.executable, "-c", WITHOUT, gone, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(
     ("gone", "command", "extra"),
     [
@@ -55,6 +63,15 @@ def test_words_for_several_packages() -> None:
 def test_commands_say_what_to_install(gone: str, command: str, extra: str, tmp_path: Path) -> None:
     (tmp_path / "net.nir").write_bytes(b"\x89HDF\r\n\x1a\n")
     words = command.format(model="onnx2snn/demo/digits.onnx", out=tmp_path / "net").split()
-    answer = subprocess.run([sys.executable, "-c", WITHOUT, gone, *words], capture_output=True, text=True, check=False)
+    answer = without(gone, *words)
     assert f"pip install 'onnx2snn[{extra}]'" in answer.stdout + answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_verify_without_h5py_is_an_error_and_no_finding(tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="the loihi extra is not installed")
+    model = NETX_MODELS["dense"](tmp_path / "m.onnx")
+    convert(model, steps=1).save(tmp_path / "net", "netx")
+    answer = without("h5py", "verify", model, tmp_path / "net")
+    assert answer.stderr == "onnx2snn: backend netx needs h5py: pip install 'onnx2snn[loihi]'\n"
+    assert (answer.returncode, answer.stdout) == (2, "")

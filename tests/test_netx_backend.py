@@ -196,10 +196,14 @@ def test_thresholds_of_channels_are_refused_over_several_steps(tmp_path: Path) -
         lowered(APPROXIMATE, chain_model("dense", tmp_path))
 
 
-def test_without_h5py_the_extra_is_named(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_h5py_the_extra_is_named(
+    network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'onnx2snn\[loihi\]'"):
         EXACT.emit(network, tmp_path)
+    with pytest.raises(MissingExtraError, match=r"pip install 'onnx2snn\[loihi\]'"):
+        EXACT.audit(network, folder)  # no finding: nothing is wrong with the files
 
 
 def test_every_backend_of_the_project_can_be_loaded() -> None:

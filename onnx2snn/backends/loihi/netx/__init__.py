@@ -22,7 +22,7 @@ from onnx2snn.backends.loihi.netx.emulator import NetxEmulator
 from onnx2snn.backends.loihi.netx.file import datasets_of, read_file, write_file
 from onnx2snn.backends.loihi.netx.fit import LIMITS, FitNetx
 from onnx2snn.backends.loihi.netx.tables import NetxTables, differences, write
-from onnx2snn.errors import Onnx2SnnError
+from onnx2snn.errors import MissingExtraError, Onnx2SnnError
 from onnx2snn.ir.ops import Neuron
 from onnx2snn.passes import STAIRCASES, FoldMoves, FoldSumpool, MapNeurons
 from onnx2snn.passes.base import Recipe
@@ -107,6 +107,8 @@ class NetxBackend(Backend):
         chain, steps = chain_of(network.graph), network.schedule.steps
         try:
             return differences(chain, steps, folder, partial(read_file, folder))
+        except MissingExtraError:  # it says nothing of the files
+            raise
         except Onnx2SnnError as error:
             return [str(error)]
 
