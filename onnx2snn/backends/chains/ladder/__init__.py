@@ -10,6 +10,7 @@ from onnx2snn.backends.chains.ladder.emulator import LadderEmulator, LadderReado
 from onnx2snn.backends.chains.ladder.host import (
     Comparators,
     ComparatorsRecord,
+    load_chain,
     load_comparators,
     passed,
     store_comparators,
@@ -29,6 +30,7 @@ __all__ = [
     "audit_ladder",
     "canonical",
     "ladder_of",
+    "load_chain",
     "load_comparators",
     "passed",
     "store_comparators",

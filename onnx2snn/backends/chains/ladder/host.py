@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from onnx2snn.backends.chains.layers import LadderChain
+from onnx2snn.backends.chains.layers import LadderChain, Output, UnitPopulation
 from onnx2snn.backends.chains.tables import Arrays, Record, Sizes
 from onnx2snn.ir import Array, Graph, parse_graph, print_graph
 from onnx2snn.ir.ops import Input
@@ -69,3 +70,12 @@ def load_comparators(record: ComparatorsRecord, arrays: Arrays) -> Comparators:
     """What `store_comparators` stored; raises `ArtifactError` or `GraphError` where it is damaged."""
     graph = parse_graph(record.graph, arrays.under("host.graph/"))
     return Comparators(graph, arrays.take("host.breakpoints", (record.units, int(np.prod(record.shape)))))
+
+
+def load_chain(
+    record: ComparatorsRecord, arrays: Arrays, on_chip: Iterable[UnitPopulation], output: Output
+) -> LadderChain:
+    """The chain of a stored host part and the layers on the chip; raises like `load_comparators`."""
+    host = load_comparators(record, arrays)
+    first = UnitPopulation(record.name, record.name, record.shape, None, host.breakpoints, record.lo)
+    return LadderChain(host.graph, (first, *on_chip), output)

@@ -9,14 +9,13 @@ import numpy as np
 from onnx2snn.backends.chains import (
     Arrays,
     DecodedLadder,
-    LadderChain,
     LayerRule,
     Output,
     Synapse,
     UnitPopulation,
     broken,
     canonical,
-    load_comparators,
+    load_chain,
     read_tables,
 )
 from onnx2snn.backends.loihi.decode import divided, weight_of
@@ -28,21 +27,13 @@ from onnx2snn.backends.loihi.ladder.units import Biases, grid_of, realised
 def decode_ladder(folder: Path, limits: tuple[LayerRule, ...]) -> DecodedLadder:
     """The network that the tables in `folder` tell; its worst cases are held against `limits`."""
     tables, arrays = read_tables(folder, LoihiLadderTables)
-    host = load_comparators(tables.host, arrays)
-    name, shape = tables.host.name, tables.host.shape
-    first = UnitPopulation(name, name, shape, None, host.breakpoints, tables.host.lo)
-    unsure: list[str] = []
-    populations = [first]
-    for record in tables.populations:
-        population, doubts = _population(record, arrays)
-        populations.append(population)
-        unsure += doubts
+    found = [_population(record, arrays) for record in tables.populations]
     output = _output(tables.readout, arrays)
+    unsure = [doubt for _, doubts in found for doubt in doubts]
     if tables.readout.parts != parts_of(output):
         unsure.append(f"{output.name}: {parts_of(output)} compartments for each output hold its sums")
-    chain = LadderChain(host.graph, tuple(populations), output)
-    unsure += map(str, broken(limits, chain.layers, 1))
-    return DecodedLadder(chain, tuple(unsure))
+    chain = load_chain(tables.host, arrays, [population for population, _ in found], output)
+    return DecodedLadder(chain, (*unsure, *map(str, broken(limits, chain.layers, 1))))
 
 
 def biases_in(record: UnitsRecord, arrays: Arrays) -> Biases:

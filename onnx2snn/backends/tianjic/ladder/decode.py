@@ -9,13 +9,12 @@ import numpy as np
 from onnx2snn.backends.chains import (
     Arrays,
     DecodedLadder,
-    LadderChain,
     LayerRule,
     Output,
     Synapse,
     UnitPopulation,
     broken,
-    load_comparators,
+    load_chain,
     read_tables,
 )
 from onnx2snn.backends.tianjic import chip
@@ -27,11 +26,8 @@ from onnx2snn.ir import Array
 def decode_ladder(folder: Path, limits: tuple[LayerRule, ...]) -> DecodedLadder:
     """The network that the tables in `folder` tell; its worst cases are held against `limits`."""
     tables, arrays = read_tables(folder, TianjicLadderTables)
-    host = load_comparators(tables.host, arrays)
-    name, shape = tables.host.name, tables.host.shape
-    first = UnitPopulation(name, name, shape, None, host.breakpoints, tables.host.lo)
-    populations = (first, *(_population(record, arrays) for record in tables.populations))
-    chain = LadderChain(host.graph, populations, _output(tables.readout, arrays))
+    populations = [_population(record, arrays) for record in tables.populations]
+    chain = load_chain(tables.host, arrays, populations, _output(tables.readout, arrays))
     return DecodedLadder(chain, tuple(map(str, broken(limits, chain.layers, 1))))
 
 
