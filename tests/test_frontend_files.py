@@ -12,24 +12,12 @@ import pytest
 from models import ModelBuilder, lenet
 from onnx import TensorProto, helper, numpy_helper
 from onnx_case import compare, save
-from test_frontend_refusals import refusal
+from onnx_files import edited, one_layer, refusal
 
 from onnx2snn.errors import ModelError, UnsupportedOpError
 from onnx2snn.frontends.onnx import RULES, OnnxRuntime, read_onnx
 
 FLAT = ("N", 6)
-
-
-def one_layer(folder: Path) -> Path:
-    m = ModelBuilder(FLAT)
-    return save(m, m.gemm("x", 6, 4), folder / "m.onnx")
-
-
-def edited(path: Path, edit: Callable[[onnx.ModelProto], object]) -> Path:
-    proto = onnx.load(str(path))
-    edit(proto)
-    path.write_bytes(proto.SerializeToString())
-    return path
 
 
 # -- bytes ----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ import onnx
 import pytest
 from models import ModelBuilder, lenet
 from onnx_case import compare, save
-from test_frontend_files import edited, one_layer
-from test_frontend_refusals import refusal
+from onnx_files import edited, one_layer, refusal
 
 from onnx2snn.frontends.onnx.load import load_model
 from onnx2snn.frontends.onnx.repair import repair

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from models import Array, ModelBuilder
 from onnx_case import compare, save
-from test_frontend_refusals import refusal
+from onnx_files import refusal
 
 from onnx2snn.frontends.onnx import OnnxReference, OnnxRuntime, executor
 from onnx2snn.frontends.onnx.domains import ELSEWHERE, QONNX

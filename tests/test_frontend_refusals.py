@@ -9,23 +9,10 @@ import numpy as np
 import pytest
 from models import ModelBuilder
 from onnx_case import save
-
-from onnx2snn.errors import Onnx2SnnError
-from onnx2snn.frontends.onnx import read_onnx
+from onnx_files import refusal
 
 IMAGE, SERIES, FLAT = ("N", 4, 6, 6), ("N", 3, 4), ("N", 6)
 Build = Callable[[ModelBuilder], str]
-
-
-def refusal(path: Path) -> str:
-    """The message of reading `path`, one line that begins with the file."""
-    with pytest.raises(Onnx2SnnError) as found:
-        read_onnx(path)
-    message = str(found.value)
-    assert message.startswith(str(path))
-    assert "\n" not in message
-    assert found.value.exit_code == 1
-    return message
 
 
 def real(m: ModelBuilder, *shape: int) -> str:

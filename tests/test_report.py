@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import one_line, onnx2snn
+from long_report import huge
 from models import lenet
 
 import onnx2snn as package
@@ -301,14 +302,6 @@ def test_a_model_with_nasty_names(tmp_path: Path) -> None:
     package.convert(tmp_path / "nasty.onnx").save(tmp_path / "net")
     report(tmp_path / "net", tmp_path / "r.html", data=tmp_path / "x.npz", model=tmp_path / "nasty.onnx")
     outline((tmp_path / "r.html").read_text(encoding="utf-8"))
-
-
-def huge(facts: Report, count: int) -> Report:
-    """The same with so many populations."""
-    layer, op = facts.layers[1], facts.certificate[1]
-    layers = [layer.model_copy(update={"number": i + 1, "name": f"/layer{i}/block/act"}) for i in range(count)]
-    certificate = [op.model_copy(update={"name": f"/layer{i}/block/act"}) for i in range(3 * count)]
-    return facts.model_copy(update={"layers": tuple(layers), "certificate": tuple(certificate)})
 
 
 def test_hundreds_of_layers(whole: Report) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import PROGRAM, Browser, browser
-from test_report import huge
+from long_report import huge
 
 import onnx2snn
 from onnx2snn.reporting.page import render
