@@ -49,6 +49,19 @@ def test_an_activation_read_quantised_and_as_it_is_counts_as_bounded(tmp_path: P
     assert found["approximations"] == made["approximations"]
 
 
+def test_every_real_valued_activation_has_a_line(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 4])
+    y = m.node("Relu", m.gemm(m.node("Relu", m.gemm("x", 4, 4)), 4, 4))
+    model = m.save(m.gemm(y, 4, 2), tmp_path / "real.onnx")
+    hint = "a real-valued activation: quantise the model, or calibrate it on data (--calibrate)"
+    expected = ["pass add-readouts:", *(f"  Relu_{n} (Relu, from Relu '/Relu_{n}'): {hint}" for n in (1, 2))]
+    found = onnx2snn("inspect", model)
+    assert found.out.splitlines()[-3:] == [f"problem: {expected[0]}", *expected[1:]]
+    assert onnx2snn("inspect", model, "--json").json["problems"] == [line.strip() for line in expected]
+    refused = onnx2snn("convert", model, "-o", tmp_path / "net")
+    assert refused.err.splitlines() == [f"onnx2snn: {expected[0]}", *expected[1:]]
+
+
 @pytest.mark.parametrize("name", ["qcfs", "lsq", "pact", "dorefa", "median"])
 def test_real_weights_are_named_and_whole_ones_make_it_exact(name: str, tmp_path: Path) -> None:
     model = DIALECTS[name].save(tmp_path)

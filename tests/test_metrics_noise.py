@@ -151,7 +151,7 @@ def test_noise_on_weights_and_thresholds_is_as_large_as_asked() -> None:
 
 def test_noise_says_what_is_wrong() -> None:
     graph = lowered("conv-chain", load_backend("numpy"), "st-bif", "integer").graph
-    with pytest.raises(UnknownNameError, match="known: encoder, "):
+    with pytest.raises(UnknownNameError, match="one of these expected: encoder; "):
         Noise(drop=0.1, drop_in=("nothing",)).loss(graph, 0, 0)
     wrong = ({"drop": 1.5}, {"weight": -1.0}, {"threshold": float("nan")}, {"seed": -1}, {"repeats": 0}, {"repeats": 2})
     for options in (*wrong, {"drop_in": ("encoder",)}):

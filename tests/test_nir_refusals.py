@@ -55,7 +55,10 @@ def test_all_types_without_a_rule_are_named_with_the_reason(tmp_path: Path) -> N
     path = write(tmp_path / "net.nir", first, nir.Delay(np.ones(2)), leaky, last)
     with pytest.raises(UnsupportedOpError, match=r"node 'n1' \(Delay: spikes pass on.*node 'n2' \(LI: a leaky"):
         read_nir(path)
-    assert "Delay" in inspect(path).problems[0]
+    first, *nodes, supported = inspect(path).problems
+    assert first == f"{path}: unsupported:"
+    assert [node.partition(":")[0] for node in nodes] == ["node 'n1' (Delay", "node 'n2' (LI"]
+    assert supported.startswith("Supported types: ")
 
 
 def test_a_recurrent_connection_is_named(tmp_path: Path) -> None:

@@ -121,7 +121,6 @@ def test_sparkline_goes_from_the_least_to_the_greatest() -> None:
         (("--exit", "never"), "no exit rule 'never'"),
         (("--exit-at", "a,b"), "numbers like 0.5,1,2 expected"),
         (("--drop", "2"), "a probability from 0 to 1"),
-        (("--drop", "0.1", "--drop-in", "nothing"), "no population 'nothing'"),
         (("--repeats", "2"), "without noise"),
         (("--resume",), "--save"),
     ],
@@ -130,6 +129,13 @@ def test_wrong_use_is_one_line(options: tuple[str, ...], words: str, net: Path) 
     found = onnx2snn("simulate", net, "--data", DATA, *options)
     one_line(found, words)
     assert found.code == 2
+
+
+def test_populations_to_choose_from_are_a_line_each(net: Path) -> None:
+    found = onnx2snn("simulate", net, "--data", DATA, "--drop", "0.1", "--drop-in", "nothing")
+    first, *known = found.err.splitlines()
+    assert (found.code, first) == (2, "onnx2snn: no population 'nothing'; one of these expected:")
+    assert known == ["  encoder", *(f"  act{n}.DequantizeLinear" for n in (1, 2, 3))]
 
 
 def test_backends_that_do_not_tell_have_no_curve_and_take_no_noise(tmp_path: Path) -> None:

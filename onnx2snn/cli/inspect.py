@@ -80,8 +80,8 @@ def show(found: Inspection, model: Path) -> None:
     for text in found.approximations:
         print(f"approximation: {text}")
     _show_levels(found)
-    for problem in found.problems:
-        print(f"problem: {problem}")
+    for number, problem in enumerate(found.problems):
+        print(f"  {problem}" if number else f"problem: {problem}")
 
 
 def _show_levels(found: Inspection) -> None:

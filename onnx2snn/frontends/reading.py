@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onnx2snn.errors import UnsupportedOpError
 from onnx2snn.ir import Graph
 
 
@@ -35,6 +37,13 @@ class Reading:
     steps: int = 0
     settings: str = ""
     notes: tuple[str, ...] = ()
+
+
+def unsupported(nodes: Sequence[str], known: str) -> UnsupportedOpError:
+    """The error for nodes that no rule reads, in words; known: what is read."""
+    if len(nodes) == 1:
+        return UnsupportedOpError(f"unsupported {nodes[0]}. {known}")
+    return UnsupportedOpError("unsupported", [*nodes, known])
 
 
 def clean_name(name: str) -> str:

@@ -75,7 +75,7 @@ class Noise:
             if wanted == ENCODER:
                 found |= {name for name, role in known.items() if role == ENCODER}
             if not found:
-                raise UnknownNameError(f"no population {wanted!r}; known: {ENCODER}, {', '.join(known)}")
+                raise UnknownNameError(f"no population {wanted!r}; one of these expected", [ENCODER, *known])
             named |= found
         return named or set(known)
 

@@ -67,10 +67,8 @@ def _refuse_weights(graph: Graph, tail: frozenset[str]) -> None:
         if node in weighted or any(reader.name in before for reader in graph.consumers(node.name)):
             before.add(node.name)
     guilty = [node for node in graph if node.name in before and not isinstance(node.op, (*SPIKING, Readout))]
-    reasons: dict[str, list[str]] = {}
-    for node in guilty:
-        reasons.setdefault(HINTS.get(type(node.op), "has no spiking form, and weights follow it"), []).append(f"{node}")
-    raise PassError("", [f"{', '.join(nodes)}: {reason}" for reason, nodes in reasons.items()])
+    otherwise = "has no spiking form, and weights follow it"
+    raise PassError("", [f"{node}: {HINTS.get(type(node.op), otherwise)}" for node in guilty])
 
 
 def _readout(graph: Graph, node: Node) -> str:

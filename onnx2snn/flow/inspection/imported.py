@@ -25,7 +25,7 @@ def inspect_imported(path: Path) -> Inspection:
     except Onnx2SnnError as error:
         if len(error.path) < 2 and not str(error.message).startswith("unsupported"):
             raise
-        return Inspection("not convertible as it is", (), problems=(str(error),))
+        return Inspection("not convertible as it is", (), problems=error.lines)
     steps = min(reading.steps or STEPS, MOST_STEPS)
     try:
         reference = run_passes(reading.graph, (*IMPORTED, InjectSteps(steps)))
@@ -34,7 +34,7 @@ def inspect_imported(path: Path) -> Inspection:
             graph = run_passes(reference, (MakeInteger(steps=steps, timed=True),))
         certificate = certify_imported(reference, graph, steps, 0)
     except Onnx2SnnError as error:
-        return Inspection("not convertible as it is", (), problems=(str(error),))
+        return Inspection("not convertible as it is", (), problems=error.lines)
     verdicts = {verdict.name: verdict for verdict in certificate.verdicts}
     rows: list[NodeReport] = []
     for record in reading.records:

@@ -51,12 +51,12 @@ def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
     except Onnx2SnnError as error:
         if len(error.path) < 2 and not str(error.message).startswith("unsupported"):
             raise
-        return _unread(path, str(error))
+        return _unread(path, error)
     try:
         reference, lost = approximate(reading.graph, STAIRCASES)
         certificate, steps = _certificate(reference, lost)
     except Onnx2SnnError as error:
-        return _unconverted(reading, str(error))
+        return _unconverted(reading, error)
     rows = tuple(_row(record, reading.graph, reference, certificate) for record in reading.records)
     costs: tuple[LevelCost, ...] = ()
     if data is not None:
@@ -150,7 +150,7 @@ def _described(record: Record, ann: Graph, reference: Graph | None = None) -> No
     return row
 
 
-def _unread(path: Path, problem: str) -> Inspection:
+def _unread(path: Path, error: Onnx2SnnError) -> Inspection:
     """What stands against reading each node, all at once."""
     rows = tuple(
         NodeReport(
@@ -163,13 +163,13 @@ def _unread(path: Path, problem: str) -> Inspection:
         )
         for node in list_nodes(path)
     )
-    return Inspection(summary(rows, None), rows, problems=(problem,))
+    return Inspection(summary(rows, None), rows, problems=error.lines)
 
 
-def _unconverted(reading: Reading, problem: str) -> Inspection:
+def _unconverted(reading: Reading, error: Onnx2SnnError) -> Inspection:
     """Everything was read, but not everything has a spiking form."""
-    rows = tuple(_blamed(_described(record, reading.graph), reading.graph, problem) for record in reading.records)
-    return Inspection(summary(rows, None), rows, problems=(problem,))
+    rows = tuple(_blamed(_described(record, reading.graph), reading.graph, str(error)) for record in reading.records)
+    return Inspection(summary(rows, None), rows, problems=error.lines)
 
 
 def _blamed(row: NodeReport, ann: Graph, problem: str) -> NodeReport:

@@ -43,7 +43,8 @@ class NodeReport:
 class Inspection:
     """All nodes, the inject steps each code needs, and the certificate of the default conversion.
 
-    problems: why it cannot be converted as it is.  approximations: what conversion would change of its meaning.
+    problems: why it cannot be converted as it is, line by line as errors say it.  approximations: what conversion would
+    change of its meaning.
     levels: the largest number of levels.  costs: what fewer would cost, where samples were given.
     """
 

@@ -18,7 +18,7 @@ from onnx2snn.frontends.nir.fields import wholes
 from onnx2snn.frontends.nir.file import Raw, RawGraph, Value, load_graph
 from onnx2snn.frontends.nir.flatten import flat, in_order
 from onnx2snn.frontends.nir.resets import overridden, own_resets
-from onnx2snn.frontends.reading import Reading, Record, clean_name
+from onnx2snn.frontends.reading import Reading, Record, clean_name, unsupported
 from onnx2snn.ir import Graph, Op, Origin, Shape
 from onnx2snn.ir.ops import Add, Readout
 
@@ -103,7 +103,7 @@ def _refuse_unknown(nodes: Mapping[str, Raw]) -> None:
         if node.type not in known
     ]
     if unknown:
-        raise UnsupportedOpError(f"unsupported {'; '.join(unknown)}. Supported types: {', '.join(sorted(known))}")
+        raise unsupported(unknown, f"Supported types: {', '.join(sorted(known))}")
 
 
 def _read(reader: Reader, nodes: Mapping[str, Raw], graph: RawGraph) -> None:

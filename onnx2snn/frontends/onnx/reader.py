@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onnx2snn.errors import ModelError, Onnx2SnnError, UnsupportedOpError, located
+from onnx2snn.errors import ModelError, Onnx2SnnError, located
 from onnx2snn.frontends.onnx.constants import computable, computed
 from onnx2snn.frontends.onnx.grids import RANGES, feature_scale
 from onnx2snn.frontends.onnx.load import load_model
@@ -21,7 +21,7 @@ from onnx2snn.frontends.onnx.symbols import (
     Integers,
     Symbol,
 )
-from onnx2snn.frontends.reading import Reading, Record, clean_name
+from onnx2snn.frontends.reading import Reading, Record, clean_name, unsupported
 from onnx2snn.ir import Graph, Origin
 from onnx2snn.ir.op import Array, Op, Shape
 from onnx2snn.ir.ops import Affine, Input, Quantise
@@ -74,7 +74,7 @@ def _refuse_unknown(model: onnx_ir.Model) -> None:
         for name, domain in [(node.name or node.outputs[0].name, _domain(node))]
     ]
     supported = ", ".join(sorted(name if not domain else f"{domain}:{name}" for domain, name in RULES))
-    raise UnsupportedOpError(f"unsupported {'; '.join(places)}. Supported ops: {supported}")
+    raise unsupported(places, f"Supported ops: {supported}")
 
 
 def _name(node: onnx_ir.Node) -> str:
