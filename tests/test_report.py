@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +22,7 @@ from onnx2snn.artifact import LayerRecord
 from onnx2snn.backends.numpy import NumpyBackend
 from onnx2snn.errors import BackendError, DataError, MissingExtraError, UsageError
 from onnx2snn.reporting import Report, report
-from onnx2snn.reporting.facts import Layer
+from onnx2snn.reporting.facts import Layer, Placement
 from onnx2snn.reporting.page import render
 from onnx2snn.reporting.pictures import PICTURES, inline
 from onnx2snn.reporting.pictures.canvas import labels
@@ -265,6 +266,42 @@ def test_a_chip_s_network_is_shown_in_numpy_with_the_chip_s_latency(tmp_path: Pa
     assert f"on the chip {facts.conversion.pipeline_steps} more" in page_of(facts)
 
 
+@pytest.mark.parametrize(("backend", "chip"), [("loihi", "loihi1"), ("loihi", "loihi2"), ("tianjic", "tianjicx")])
+def test_cores_of_a_chip_are_told_as_convert_tells_them(backend: str, chip: str, tmp_path: Path) -> None:
+    words = "convert", MODEL, "--backend", backend, "--chip", chip, "-o"
+    made = onnx2snn(*words, tmp_path / "net")
+    assert made.code == 0, made.err
+    lines = made.out.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("layer "))
+    table = "\n".join(lines[first:])
+    assert f" of {chip}, " in table
+    assert all(part in table for part in ("on the host", "\nfullest core: ", "\nwhat binds: "))
+    assert ("\nassumed: " in table) == (chip != "loihi1")
+    assert f"\n{table}\n" in onnx2snn("report", tmp_path / "net").out
+    found = onnx2snn("report", tmp_path / "net", "--json").json
+    assert found["cores"] == onnx2snn(*words, tmp_path / "json", "--json").json["cores"]
+    facts = Report.model_validate(found)
+    assert facts.placement is not None
+    page = page_of(facts)
+    assert {"cores"} <= set(outline(page).ids)
+    assert '<a href="#cores">' in page
+    for sentence in facts.placement.sentences:
+        assert sentence in unescape(page)
+    files = tables(facts)
+    assert Report.model_validate_json(files["report.json"]) == facts
+    rows = list(csv.DictReader(files["cores.csv"].decode().splitlines()))
+    assert [(row["layer"], int(row["cores"])) for row in rows] == [
+        (layer["name"], layer["cores"]) for layer in found["cores"]["layers"]
+    ]
+
+
+def test_without_cores_nothing_is_said_of_them(artifacts: Path) -> None:
+    facts = report(artifacts / "st-bif")
+    assert (facts.cores, facts.placement) == (None, None)
+    assert "cores" not in page_of(facts).lower()
+    assert "cores" not in onnx2snn("report", artifacts / "st-bif").out
+
+
 def test_names_are_text_whatever_they_say(whole: Report) -> None:
     layers = tuple(layer.model_copy(update={"name": NASTY}) for layer in whole.layers)
     certificate = tuple(op.model_copy(update={"name": NASTY, "reason": NASTY}) for op in whole.certificate)
@@ -279,6 +316,7 @@ def test_names_are_text_whatever_they_say(whole: Report) -> None:
             "certificate": certificate,
             "conversion": conversion,
             "sample": sample,
+            "placement": Placement(title=NASTY, columns=(NASTY,), rows=((NASTY,),), sentences=(NASTY,)),
             "findings": (NASTY,),
             "missing": {"activity": NASTY},
         }

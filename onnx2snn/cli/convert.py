@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from onnx2snn.cli.output import Json, print_json, print_table, progress
+from onnx2snn.cli.output import Json, print_footprint, print_json, print_table, progress
 from onnx2snn.errors import UsageError
 from onnx2snn.words import amount
 
@@ -351,9 +351,7 @@ def _report(
             print(f"  {text}")
     _show_inexact(manifest.layers)
     if footprint is not None:
-        print_table(footprint.title, footprint.columns, footprint.rows)
-        for sentence in footprint.sentences:
-            print(sentence)
+        print_footprint(footprint)
 
 
 def _show_bits(layers: Sequence[LayerRecord]) -> None:

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onnx2snn.errors import InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from onnx2snn.backends.base import Footprint
+    from onnx2snn.reporting.facts import Placement
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 ProgressCallback = Callable[[int, int], None]
@@ -48,6 +52,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in texts:
         table.add_row(*(Text(text) for text in row))
     Console().print(table)
+
+
+def print_footprint(found: Footprint | Placement) -> None:
+    """What an artifact takes of a chip: a table and sentences."""
+    print_table(found.title, found.columns, found.rows)
+    for sentence in found.sentences:
+        print(sentence)
 
 
 def _cell(value: object) -> str:

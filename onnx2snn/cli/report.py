@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from onnx2snn.cli.output import Json, ProgressCallback, numbers, percent, print_table, progress
+from onnx2snn.cli.output import Json, ProgressCallback, numbers, percent, print_footprint, print_table, progress
 from onnx2snn.cli.sparkline import sparkline
 from onnx2snn.words import amount
 
@@ -126,6 +126,8 @@ def show(found: Report) -> None:
     for layer in found.layers:
         if layer.difference is not None and layer.difference.advice:
             print(layer.difference.advice)
+    if found.placement is not None:
+        print_footprint(found.placement)
     for finding in found.findings:
         print(f"finding: {finding}")
     for text in found.missing.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -137,6 +137,15 @@ class Layer(Record):
     difference: Difference | None = None
 
 
+class Placement(Record):
+    """What the artifact takes of a chip, as `convert` says it; see `onnx2snn.backends.base.Footprint`."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int | float | str | None, ...], ...]
+    sentences: tuple[str, ...]
+
+
 class Raster(Record):
     """Spikes of some neurons of a population for one sample.
 
@@ -187,7 +196,11 @@ class Sample(Record):
 
 
 class Report(Record):
-    """A whole report.  missing: what is left out, by section, and how to get it.  findings: what is wrong."""
+    """A whole report.  missing: what is left out, by section, and how to get it.  findings: what is wrong.
+
+    cores: what the artifact takes of a chip, as in the JSON of `convert`.  placement: the same for people.  Both are
+    None where the backend has no cores.
+    """
 
     schema_version: Literal[1] = 1
     made_by: str
@@ -197,5 +210,7 @@ class Report(Record):
     simulation: Simulation | None = None
     parity: Parity | None = None
     sample: Sample | None = None
+    cores: dict[str, Any] | None = None
+    placement: Placement | None = None
     findings: tuple[str, ...] = ()
     missing: dict[str, str] = Field(default_factory=dict)

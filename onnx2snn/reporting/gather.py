@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 
 from onnx2snn.artifact import LayerRecord, Manifest
+from onnx2snn.backends.base import Footprint
 from onnx2snn.errors import BackendError, MissingExtraError
 from onnx2snn.flow.conversion.write import layer_records
 from onnx2snn.flow.evaluation.curve import earliest
@@ -28,6 +29,7 @@ from onnx2snn.reporting.facts import (
     Difference,
     Layer,
     Parity,
+    Placement,
     Report,
     Robustness,
     Sample,
@@ -72,6 +74,7 @@ def gather(wanted: Wanted, stage: Stage = lambda name: None) -> Report:
     proven = recorded(artifact.manifest, graph).exact
     verified = _verified(wanted, artifact, missing, proven, stage)
     layers = _layers(graph, simulated, verified)
+    footprint = artifact.backend.footprint(wanted.folder)
     return Report(
         made_by=f"onnx2snn {__version__}",
         conversion=_conversion(artifact, graph, verified),
@@ -80,6 +83,8 @@ def gather(wanted: Wanted, stage: Stage = lambda name: None) -> Report:
         simulation=None if simulated is None else _simulation(wanted, simulated, _robustness(wanted, noises, stage)),
         parity=None if verified is None else _parity(verified),
         sample=_sample(wanted, artifact, graph, {layer.name: layer.number for layer in layers}, missing, stage),
+        cores=None if footprint is None else footprint.data,
+        placement=None if footprint is None else _placement(footprint),
         findings=() if verified is None else verified.findings,
         missing=missing,
     )
@@ -217,6 +222,15 @@ def _parity(verified: Verification) -> Parity | None:
         return None
     kept = {key: value for key, value in vars(verified.parity).items() if key in Parity.model_fields}
     return Parity(**kept)
+
+
+def _placement(footprint: Footprint) -> Placement:
+    rows = tuple(tuple(_cell(value) for value in row) for row in footprint.rows)
+    return Placement(title=footprint.title, columns=footprint.columns, rows=rows, sentences=footprint.sentences)
+
+
+def _cell(value: object) -> int | float | str | None:
+    return value if value is None or isinstance(value, int | float | str) else str(value)
 
 
 def _sample(

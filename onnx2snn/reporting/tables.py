@@ -70,6 +70,12 @@ def _robustness(facts: Report) -> Iterable[Row]:
         yield [getattr(one, name) for name in names]
 
 
+def _cores(facts: Report) -> Iterable[Row]:
+    if facts.placement is not None:
+        yield facts.placement.columns
+        yield from ([_cell(value) for value in row] for row in facts.placement.rows)
+
+
 def _spikes(facts: Report) -> Iterable[Row]:
     yield ("layer", "population", "neuron", "timestep", "spikes")
     for raster in facts.sample.rasters if facts.sample else ():
@@ -92,6 +98,7 @@ TABLES: dict[str, Callable[[Report], Iterable[Row]]] = {
     "curve.csv": _curve,
     "energy.csv": _energy,
     "robustness.csv": _robustness,
+    "cores.csv": _cores,
     "spikes.csv": _spikes,
     "membranes.csv": _membranes,
 }

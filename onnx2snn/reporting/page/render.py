@@ -32,6 +32,7 @@ SECTIONS = (
     ("certificate", "Certificate"),
     ("time", "Accuracy over time"),
     ("layers", "Layer by layer"),
+    ("cores", "Cores"),
     ("energy", "Operations and energy"),
     ("sample", "One sample"),
 )
@@ -59,7 +60,7 @@ def render(facts: Report, pictures: Mapping[str, str]) -> str:
         css=Markup((room / "report.css").read_text(encoding="utf-8")),
         pictures={name: Markup(svg) for name, svg in pictures.items()},
         titles={picture.name: picture.title for picture in PICTURES},
-        sections=SECTIONS,
+        sections=[part for part in SECTIONS if part[0] != "cores" or facts.placement is not None],
         marks=MARKS,
         cards=at_a_glance(facts),
         about=about(facts),
