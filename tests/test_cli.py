@@ -192,6 +192,8 @@ def test_membranes_of_a_quantised_model_are_corrected(tmp_path: Path) -> None:
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", *words)
     assert result.code == 0, result.err
     assert "nothing to calibrate" not in result.err
+    more = onnx2snn("convert", MODEL, "-o", tmp_path / "more", *words[:-1], "v0,theta", "--levels", 3)
+    assert "no activation is real-valued, so that --levels 3, --correct theta changed nothing; v0 did" in more.err
     assert onnx2snn("verify", MODEL, tmp_path / "net", "--data", DATA).code == 0
 
 

@@ -221,9 +221,9 @@ def command(
         for note in conversion.notes:
             print(f"onnx2snn: {model}: {note}", file=sys.stderr)
         network = conversion.lower(chosen, _observer(conversion.ann, print_after_each, explain))
-        if calibrate is not None and not conversion.calibrated and "start-membranes" not in network.neuron_passes:
-            exact = ", and the code needs no correction" if "v0" in calibration.correct else ""
-            print(f"onnx2snn: {model}: nothing to calibrate: no activation is real-valued{exact}", file=sys.stderr)
+        if calibrate is not None and not conversion.calibrated:
+            idle = calibration.idle("start-membranes" in network.neuron_passes)
+            print(*(f"onnx2snn: {model}: {line}\n" for line in idle), sep="", end="", file=sys.stderr)
         if weight_bits and not conversion.rounds_weights:
             print(f"onnx2snn: {model}: nothing to round: no weight takes more than {weight_bits} bits", file=sys.stderr)
         manifest = save(network, chosen, out, force)
@@ -236,7 +236,7 @@ def command(
             file=sys.stderr,
         )
     _report(manifest, network.certificate, chosen.footprint(out), out, as_json)
-    if not (as_json or network.certificate.proven_as_staircases):
+    if not (as_json or (network.certificate.exact and not conversion.calibrated)):
         print(f"how far its answers are the model's: onnx2snn verify {model} {out} --data SAMPLES.npz")
     if bits is not None and not as_json:
         _show_bits(manifest.layers)

@@ -31,7 +31,7 @@ from onnx2snn.ir.ops import LIF
 COARSER = "coarser activations or fewer --weight-bits lower it"
 NARROWER = "fewer inputs or fewer --weight-bits narrow it"
 MADE = "(pass fit-loihi makes it)"
-ENCODED = "quantising the model's input, fewer bits of it or more --steps lower it"
+ENCODED = "quantising the model's input (--quantise-input N), fewer bits of it or more --steps lower it"
 
 
 def weights_fit_8_bit_mantissas(layer: Layer, steps: int) -> Limit | None:
@@ -127,8 +127,9 @@ def one_threshold_in_a_leaky_layer(network: Network) -> Iterable[str]:
     for population in _populations(network):
         if population.leak is not None and np.ptp(population.theta):
             least, most = ends(in_chip_units(population).theta)
-            advice = "one scale of weights for the whole layer (--weight-scale layer), equal thresholds in the file"
-            yield f"{population.label} has thresholds from {least} to {most}, one a layer expected; {advice}"
+            advice = "one scale of weights for the whole layer (--weight-bits N --weight-scale layer)"
+            found = f"{population.label} has thresholds from {least} to {most}, one a layer expected"
+            yield f"{found}; {advice} or equal thresholds in the file"
 
 
 def soft_resets_are_exact(network: Network) -> Iterable[str]:

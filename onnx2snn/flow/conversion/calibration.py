@@ -74,6 +74,16 @@ class Calibration:
         _, lost = approximate(graph, recipe)
         return recipe if lost else ()
 
+    def idle(self, corrected: bool) -> list[str]:
+        """What of it changed nothing, where no activation is real-valued; corrected: initial membranes were."""
+        if not corrected:
+            exact = ", and the code needs no correction" if "v0" in self.correct else ""
+            return [f"nothing to calibrate: no activation is real-valued{exact}"]
+        rest = tuple(name for name in self.correct if name != "v0")
+        names = ("method", "percentile", "levels", "per_channel")
+        words = Calibration(**{name: getattr(self, name) for name in names}, correct=rest).words()
+        return [f"no activation is real-valued, so that {', '.join(words)} changed nothing; v0 did"] if words else []
+
     def words(self) -> list[str]:
         """What differs from the defaults, as options of the command line."""
         names = {"method": "calibrate-method", "input_levels": "quantise-input", "weight_scales": "weight-scale"}

@@ -57,7 +57,8 @@ def one_threshold_a_layer(network: Network) -> Iterable[str]:
         least, most = int(population.theta.min()), int(population.theta.max())
         if (most - least) * ALIKE > most:
             found = f"thresholds from {least} to {most}, within 1/{ALIKE} of each other expected"
-            yield f"{population.label} has {found}; a scale of weights for a whole tensor (--weight-scale layer) helps"
+            scale = "one scale of weights for a whole tensor helps: in the file, or --weight-scale layer with a"
+            yield f"{population.label} has {found}; {scale} --weight-bits below the file's"
 
 
 @final
