@@ -75,9 +75,9 @@ def test_wrong_use_is_one_line(options: tuple[str | Path, ...], words: str, net:
     assert found.code == 2
 
 
-@pytest.mark.parametrize("alone", [None, 0, 3])
-def test_a_batch_is_read_as_it_was_kept(alone: int | None) -> None:
-    layer = LayerParity("a", counts=5, alone=alone, cumulative=2, rounding=1, worst=7, worst_alone=4)
+@pytest.mark.parametrize(("alone", "worst_alone"), [(None, None), (0, 0), (3, 4)])
+def test_a_batch_is_read_as_it_was_kept(alone: int | None, worst_alone: int | None) -> None:
+    layer = LayerParity("a", counts=5, alone=alone, cumulative=2, rounding=1, worst=7, worst_alone=worst_alone)
     batch = Batch(2, 17, 0.25, np.array([1, 2]), np.array([1, 3]), 1, (layer,))
     read = Batch.of(batch.arrays())
     assert read.layers == (layer,)

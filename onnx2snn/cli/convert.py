@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
+from onnx2snn.cli.nir import Dt, Integrator
 from onnx2snn.cli.output import Json, print_footprint, print_json, print_table, progress
 from onnx2snn.errors import UsageError
 from onnx2snn.words import amount
@@ -77,18 +78,8 @@ def command(
             show_default=False,
         ),
     ] = None,
-    dt: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(
-            help="NIR files: length of a step, in the unit of their time constants; by default what the file says, "
-            "or 0.0001.",
-            show_default=False,
-        ),
-    ] = None,
-    integrator: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="NIR files: how a step leaks, euler (default) or exponential.", show_default=False),
-    ] = None,
+    dt: Dt = None,
+    integrator: Integrator = None,
     integer: Annotated[
         Optional[bool],  # noqa: UP045
         typer.Option(

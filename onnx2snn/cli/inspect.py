@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from onnx2snn.cli.nir import Dt, Integrator
 from onnx2snn.cli.output import Json, percent, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -23,13 +24,23 @@ def command(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Samples (.npz) to measure on what fewer levels would cost.", show_default=False),
     ] = None,
+    dt: Dt = None,
+    reset: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="NIR files: what a spike does, subtract the threshold or set to zero; by default what the file says, "
+            "or zero.",
+            show_default=False,
+        ),
+    ] = None,
+    integrator: Integrator = None,
     as_json: Json = False,
 ) -> None:
     """Say what was understood of MODEL, node by node. Exit code 1 where anything is unsupported."""
     from onnx2snn.flow.inspection.inspect import inspect
 
     with progress("inspecting"):
-        found = inspect(model, data)
+        found = inspect(model, data, dt=dt, reset=reset, integrator=integrator)
     if as_json:
         print_json(as_dictionary(found))
     else:
@@ -47,6 +58,7 @@ def as_dictionary(found: Inspection) -> dict[str, object]:
         "approximations": found.approximations,
         "levels": found.levels,
         "costs": found.costs,
+        "notes": found.notes,
     }
 
 
@@ -77,6 +89,8 @@ def show(found: Inspection, model: Path) -> None:
     print_table(str(model), columns, rows)
     for code, steps in found.steps.items():
         print(f"code {code}: T = {steps}" if steps[0].isdigit() else f"code {code}: {steps}")
+    for note in found.notes:
+        print(f"{model}: {note}")
     for text in found.approximations:
         print(f"approximation: {text}")
     _show_levels(found)

@@ -111,7 +111,7 @@ class Difference(Record):
     cumulative: int
     rounding: int
     worst: int
-    worst_alone: int
+    worst_alone: int | None
     causes: dict[str, int] = Field(default_factory=dict)
     advice: str = ""
 

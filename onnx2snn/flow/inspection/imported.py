@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onnx2snn.analysis.imported import certify_imported
 from onnx2snn.errors import Onnx2SnnError
@@ -15,13 +16,16 @@ from onnx2snn.ir import Array, Graph, Op
 from onnx2snn.ir.ops import LIF, Conv, Dense, Neuron
 from onnx2snn.passes import IMPORTED, InjectSteps, MakeInteger, run_passes
 
+if TYPE_CHECKING:
+    from onnx2snn.frontends.nir import Discretisation
+
 STEPS = 16  #: of the run that is judged, where the file says nothing
 
 
-def inspect_imported(path: Path) -> Inspection:
+def inspect_imported(path: Path, how: Discretisation | None = None) -> Inspection:
     """As `inspect`: every node of a NIR file, its neurons in numbers, and what whole numbers would keep of it."""
     try:
-        reading = read_model(path)
+        reading = read_model(path, how)
     except Onnx2SnnError as error:
         if len(error.path) < 2 and not str(error.message).startswith("unsupported"):
             raise
@@ -34,7 +38,7 @@ def inspect_imported(path: Path) -> Inspection:
             graph = run_passes(reference, (MakeInteger(steps=steps, timed=True),))
         certificate = certify_imported(reference, graph, steps, 0)
     except Onnx2SnnError as error:
-        return Inspection("not convertible as it is", (), problems=error.lines)
+        return Inspection("not convertible as it is", (), problems=error.lines, notes=reading.notes)
     verdicts = {verdict.name: verdict for verdict in certificate.verdicts}
     rows: list[NodeReport] = []
     for record in reading.records:
@@ -45,7 +49,7 @@ def inspect_imported(path: Path) -> Inspection:
         rows.append(_with_grid(row, reference, "; ".join(text for text in (note, reason) if text)))
     code = next((node.op.code for node in reading.graph.of(Neuron) if isinstance(node.op, Neuron)), "if")
     said = f"{steps}, as its file says" if reading.steps else f"as convert --steps says; judged for {STEPS}"
-    return Inspection(summary(tuple(rows), str(steps)), tuple(rows), {code: said})
+    return Inspection(summary(tuple(rows), str(steps)), tuple(rows), {code: said}, notes=reading.notes)
 
 
 def _note(reading: Reading, record: Record) -> str:

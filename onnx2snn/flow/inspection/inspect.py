@@ -13,7 +13,7 @@ from onnx2snn.flow.inspection.dialects import dialect
 from onnx2snn.flow.inspection.imported import inspect_imported
 from onnx2snn.flow.inspection.levels import LevelCost, level_costs
 from onnx2snn.flow.inspection.report import Inspection, NodeClass, NodeReport, summary
-from onnx2snn.flow.reading import is_nir
+from onnx2snn.flow.reading import discretisation
 from onnx2snn.frontends.onnx import list_nodes, read_onnx
 from onnx2snn.frontends.reading import Reading, Record
 from onnx2snn.ir import Graph, Op
@@ -35,17 +35,28 @@ from onnx2snn.reference import inputs_of, settle_bound
 FUNCTIONS = (Relu, Clip, LeakyRelu, Unary)  #: what calibration can quantise
 
 
-def inspect(model: str | Path, data: str | Path | None = None) -> Inspection:
+def inspect(
+    model: str | Path,
+    data: str | Path | None = None,
+    *,
+    dt: float | None = None,
+    reset: str | None = None,
+    integrator: str | None = None,
+) -> Inspection:
     """Reads a model and says of every node what became of it; `data`: samples to measure the cost of fewer levels on.
 
+    dt, reset, integrator: of a NIR file, see `onnx2snn.frontends.nir.Discretisation`.
     Raises `ModelError` only where there is nothing to list: the file is missing or broken. Raises `DataError` for
-    samples that do not fit.
+    samples that do not fit and `UsageError` for what does not go with such a file.
     """
     path = Path(model)
-    if is_nir(path):
+    how = discretisation(path, dt, reset, integrator)
+    if how is not None:
         if data is not None:
             raise UsageError("--data: goes with an ONNX network; a trained spiking network has no levels to save")
-        return inspect_imported(path)
+        return inspect_imported(path, how)
+    if reset is not None:
+        raise UsageError("reset: goes with NIR files, whose neurons are there already; found an ONNX file")
     try:
         reading = read_onnx(path)
     except Onnx2SnnError as error:

@@ -46,6 +46,7 @@ class Inspection:
     problems: why it cannot be converted as it is, line by line as errors say it.  approximations: what conversion would
     change of its meaning.
     levels: the largest number of levels.  costs: what fewer would cost, where samples were given.
+    notes: what the user should know of how the file was read.
     """
 
     summary: str
@@ -55,6 +56,7 @@ class Inspection:
     approximations: tuple[str, ...] = ()
     levels: int = 0
     costs: tuple[LevelCost, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

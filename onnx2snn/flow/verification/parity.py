@@ -22,7 +22,8 @@ class LayerParity:
 
     alone: differing counts when fed the reference's own counts, evenly spread.  cumulative: in the running network.
     rounding: those of the cumulative ones where float64 sides with the spiking network: float32 near-ties.
-    worst, worst_alone: the largest difference in the network, and alone.
+    worst, worst_alone: the largest difference in the network, and alone.  alone and worst_alone are None where no
+    population was run alone.
     own: of a trained spiking network in whole numbers, those in which what ran it differs from its own definition.
     """
 
@@ -32,7 +33,7 @@ class LayerParity:
     cumulative: int = 0
     rounding: int = 0
     worst: int = 0
-    worst_alone: int = 0
+    worst_alone: int | None = None
     own: int = 0
 
     def take(self, other: LayerParity) -> None:
@@ -41,9 +42,11 @@ class LayerParity:
         self.cumulative += other.cumulative
         self.rounding += other.rounding
         self.own += other.own
-        self.worst, self.worst_alone = max(self.worst, other.worst), max(self.worst_alone, other.worst_alone)
+        self.worst = max(self.worst, other.worst)
         if other.alone is not None:
             self.alone = (self.alone or 0) + other.alone
+        if other.worst_alone is not None:
+            self.worst_alone = max(self.worst_alone or 0, other.worst_alone)
 
 
 @dataclass
@@ -102,13 +105,13 @@ COUNTS = tuple(entry.name for entry in fields(LayerParity) if entry.name != "nam
 
 
 def _row(layer: LayerParity) -> Array:
-    return np.array([-1 if layer.alone is None else layer.alone, *(getattr(layer, n) for n in COUNTS if n != "alone")])
+    """Its numbers, -1 for what was not measured."""
+    return np.array([-1 if (value := getattr(layer, name)) is None else value for name in COUNTS])
 
 
 def _layer(name: str, row: Array) -> LayerParity:
-    alone, *others = (int(value) for value in row)
-    named = dict(zip((n for n in COUNTS if n != "alone"), others, strict=True))
-    return LayerParity(name, alone=None if alone < 0 else alone, **named)
+    values = (None if value < 0 else int(value) for value in row)
+    return LayerParity(name, **dict(zip(COUNTS, values, strict=True)))  # type: ignore[arg-type]
 
 
 def layer_parity(
@@ -132,7 +135,7 @@ def layer_parity(
         cumulative=int(wrong.sum()),
         rounding=int((wrong & (found == exact()[name])).sum()) if exact is not None and wrong.any() else 0,
         worst=int(np.abs(found - truth).max(initial=0)),
-        worst_alone=0 if alone is None else int(np.abs(alone - truth).max(initial=0)),
+        worst_alone=None if alone is None else int(np.abs(alone - truth).max(initial=0)),
         own=0 if own is None else int((found != own).sum()),
     )
 

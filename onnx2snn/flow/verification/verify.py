@@ -106,7 +106,7 @@ def _opened(model: Path, folder: Path, findings: list[str]) -> Case:
         reference, lost = approximate(ann, recipe)
         trained = _unrounded(ann, recipe) if is_spiking(ann) and lost else reference
     except Onnx2SnnError as error:
-        raise ArtifactError("; ".join([*findings, *filter(None, [another]), str(error)])) from error
+        raise ArtifactError("; ".join([*findings, another or str(error)])) from error
     return Case(model, source.sha256, artifact, graph, reference, tuple(lost), trained, is_spiking(ann), another)
 
 
@@ -173,6 +173,6 @@ def _against_proof(certificate: Certificate, parity: Parity, same: bool) -> list
         if same and certificate.proven_as_staircases and layer.cumulative > layer.rounding:
             wrong = layer.cumulative - layer.rounding
             found.append(f"{layer.name}: proven exact, yet {wrong} of {layer.counts} counts differ")
-        if verdict.exactness == "bounded" and layer.worst_alone > verdict.bound + 1:
+        if verdict.exactness == "bounded" and (layer.worst_alone or 0) > verdict.bound + 1:
             found.append(f"{layer.name}: at most {verdict.bound} counts proven, yet {layer.worst_alone} measured alone")
     return found

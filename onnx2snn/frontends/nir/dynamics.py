@@ -94,8 +94,15 @@ class Cell:
 def if_cell(raw: Raw, shape: Shape, how: Discretisation) -> Cell:
     """IF: dt r I is added in a step; an r of one is one a step, as snnTorch, Norse and sinabs mean it."""
     r = parameter(raw.fields, "r", shape, 1.0)
-    gain = r if (r == 1).all() else r * how.dt
+    gain = r * how.dt if takes_dt(raw) else r
     return _cell(raw, shape, how, rest="v_reset", gain=gain, decay=1.0)
+
+
+def takes_dt(raw: Raw) -> bool:
+    """Whether the length of a step decides what a neuron does: wherever it leaks or integrates at a rate of its own."""
+    if raw.type == "IF":
+        return "r" in raw.fields and bool((array(raw.fields, "r") != 1).any())
+    return raw.type != "Threshold"
 
 
 def lif_cell(raw: Raw, shape: Shape, how: Discretisation) -> Cell:

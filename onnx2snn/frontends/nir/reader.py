@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx2snn.errors import Onnx2SnnError, UnsupportedOpError, located
+from onnx2snn.frontends.nir.defaults import unsaid
 from onnx2snn.frontends.nir.dynamics import Cell, Discretisation
 from onnx2snn.frontends.nir.fields import wholes
 from onnx2snn.frontends.nir.file import Raw, RawGraph, Value, load_graph
@@ -91,7 +92,9 @@ def read_nir(path: Path, how: Discretisation | None = None) -> Reading:
         _read(reader, nodes, graph)
         records = tuple(Record(name, node.type, "nir", reader.names.get(name, "")) for name, node in nodes.items())
         said = replace(chosen, reset="") if others else chosen
+        of_nodes = {name: reader.cells[into] for name, into in reader.names.items() if into in reader.cells}
         notes = overridden(asked.reset, raw.metadata, nodes) if asked.reset else ()
+        notes += unsaid(asked, chosen, raw.metadata, nodes, of_nodes)
         return Reading(reader.graph, records, _steps(raw.metadata), _settings(said), notes)
 
 

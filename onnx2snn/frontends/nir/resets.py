@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from onnx2snn.frontends.nir.fields import word
@@ -22,9 +22,14 @@ def overridden(asked: str, metadata: Mapping[str, Value], nodes: Mapping[str, Ra
     """A sentence on whose metadata say another reset than the one asked for; none where nothing does."""
     of_file, found = word(metadata, "reset"), own_resets(nodes, asked)
     where = ["the file"] if of_file and of_file != asked else []
-    where += [f"node {name!r}" for name in list(found)[:MANY]]
+    where += [few(list(found))] if found else []
     if not where:
         return ()
-    more = f" and {len(found) - MANY} more" if len(found) > MANY else ""
     said = next(iter(found.values()), of_file)
-    return (f"reset {asked}, as asked, overrides {said}, which the metadata of {', '.join(where)}{more} say",)
+    return (f"reset {asked}, as asked, overrides {said}, which the metadata of {', '.join(where)} say",)
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of some nodes by name, and how many more there are."""
+    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+    return ", ".join(f"node {name!r}" for name in names[:MANY]) + more

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from onnx2snn.flow.verification.claim import files
 from onnx2snn.reporting.facts import Conversion, Layer, Parity, Report, Robustness
 from onnx2snn.reporting.pictures.accuracy import shares
+from onnx2snn.reporting.pictures.errors import ran_alone
 from onnx2snn.reporting.words import grouped, percent, settling, shape, short
 from onnx2snn.words import amount
 
@@ -157,9 +158,10 @@ def comparison(facts: Report) -> list[Column]:
     found = [layer.difference for layer in facts.layers if layer.difference is not None]
     if not found:
         return []
-    columns = [
-        Column("Counts", lambda layer: _difference(layer, "counts")),
-        Column("Differ alone", lambda layer: _difference(layer, "alone")),
+    columns = [Column("Counts", lambda layer: _difference(layer, "counts"))]
+    if ran_alone(facts):
+        columns.append(Column("Differ alone", lambda layer: _difference(layer, "alone")))
+    columns += [
         Column("Differ in the network", lambda layer: _difference(layer, "cumulative")),
         Column("Largest difference", lambda layer: _difference(layer, "worst")),
     ]
@@ -207,7 +209,7 @@ def _number(value: float | None, write: Callable[[float], str]) -> str:
 
 
 def _difference(layer: Layer, field: str) -> str:
-    return "" if layer.difference is None else grouped(getattr(layer.difference, field) or 0)
+    return _number(getattr(layer.difference, field, None), grouped)
 
 
 def _causes(layer: Layer) -> str:

@@ -20,6 +20,7 @@ from onnx2snn.reporting.page.lists import (
     work,
 )
 from onnx2snn.reporting.pictures import PICTURES
+from onnx2snn.reporting.pictures.errors import ran_alone
 from onnx2snn.reporting.words import clean, grouped, joule
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def render(facts: Report, pictures: Mapping[str, str]) -> str:
         bounded=any(op.exactness == "bounded" for op in facts.certificate),
         activity=activity(facts),
         comparison=comparison(facts),
+        ran_alone=ran_alone(facts),
         raster_caption=raster_caption(facts),
     )
     return clean(page)
