@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from code_neurons import whole
+from emitted_model import emitted_model
 
 from onnx2snn.backends.torch import TorchBackend
 from onnx2snn.errors import BackendError, UsageError
@@ -79,13 +78,7 @@ def test_the_standalone_file_runs_as_the_reference(
     made = lowered("residual-add-of-unequal-scales", TorchBackend(), code, arithmetic)
     x = samples(made)
     TorchBackend().emit(made, tmp_path)
-    spec = importlib.util.spec_from_file_location("emitted", tmp_path / "model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "emitted", module)
-    spec.loader.exec_module(module)
-    net = module.Net.load(tmp_path)
+    net = emitted_model(tmp_path, monkeypatch).Net.load(tmp_path)
     found = net(torch.from_numpy(x.astype(np.float64))).detach().numpy()
     expected = run(made.graph, x, made.schedule.steps, made.schedule.settle)
     np.testing.assert_allclose(found, expected.output, rtol=0, atol=1e-9)

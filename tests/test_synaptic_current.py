@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from emitted_model import emitted_model
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -229,13 +228,7 @@ def test_the_standalone_file(arithmetic: str, tmp_path: Path, monkeypatch: pytes
     made = with_currents(lowered("residual-add-of-unequal-scales", TorchBackend(), "lif", arithmetic), 0.7)
     x = samples(made)
     TorchBackend().emit(made, tmp_path)
-    spec = importlib.util.spec_from_file_location("emitted", tmp_path / "model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "emitted", module)
-    spec.loader.exec_module(module)
-    net = module.Net.load(tmp_path)
+    net = emitted_model(tmp_path, monkeypatch).Net.load(tmp_path)
     output = net(torch.from_numpy(x.astype(np.float64))).detach().numpy()
     counts = {name: found.numpy() for name, found in net.counts.items()}
     expected = run(made.graph, x, made.schedule.steps, made.schedule.settle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import models
 import numpy as np
 import pytest
+from emitted_model import emitted_model
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
@@ -180,13 +180,7 @@ def test_emitted_file_of_a_case(case: str, tmp_path: Path, monkeypatch: pytest.M
     assert "class STBIF" in text
     assert ("class Softmax" in text) == (case == "two-outputs")
     assert "class MaxPool" not in text
-    spec = importlib.util.spec_from_file_location("emitted", tmp_path / "model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "emitted", module)
-    spec.loader.exec_module(module)
-    found = module.Net.load(tmp_path)(torch.from_numpy(x))
+    found = emitted_model(tmp_path, monkeypatch).Net.load(tmp_path)(torch.from_numpy(x))
     expected = run(made.graph, x, made.schedule.steps).outputs
     assert isinstance(found, tuple) == (len(expected) > 1)
     for ours, truth in zip(found if len(expected) > 1 else (found,), expected, strict=True):
