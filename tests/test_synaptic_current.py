@@ -27,6 +27,8 @@ from onnx2snn.reference import Run, neurons, run, trace
 from onnx2snn.testing.conformance import lowered, samples
 
 SETTLES = (None, 0, 3)
+#: whole numbers or real ones, decay, decay of the current, inject steps, settle steps
+RUNS = (st.booleans(), st.integers(0, 4096), st.integers(1, 4096), st.sampled_from([1, 2, 5]), st.sampled_from(SETTLES))
 
 
 def cut(value: int, decay: int) -> int:
@@ -167,15 +169,7 @@ def test_the_text_form_says_a_current_only_where_there_is_one() -> None:
 # -- simulators -----------------------------------------------------------------------------------------------------
 
 
-@given(
-    st.booleans(),
-    st.integers(0, 4096),
-    st.integers(1, 4096),
-    st.sampled_from([1, 2, 5]),
-    st.sampled_from(SETTLES),
-    st.integers(1, 9),
-    st.integers(0, 999),
-)
+@given(*RUNS, st.integers(1, 9), st.integers(0, 999))
 def test_numpy_runs_as_the_reference(
     integer: bool, decay: int, current_decay: int, steps: int, settle: int | None, ticks: int, seed: int
 ) -> None:
@@ -186,14 +180,7 @@ def test_numpy_runs_as_the_reference(
     same(simulator.run(x), run(graph, x, steps, settle))
 
 
-@given(
-    st.booleans(),
-    st.integers(0, 4096),
-    st.integers(1, 4096),
-    st.sampled_from([1, 2, 5]),
-    st.sampled_from(SETTLES),
-    st.integers(0, 999),
-)
+@given(*RUNS, st.integers(0, 999))
 def test_torch_runs_as_the_reference(
     integer: bool, decay: int, current_decay: int, steps: int, settle: int | None, seed: int
 ) -> None:

@@ -60,8 +60,8 @@ class Climb:
 
     def breakpoints(self) -> Array:
         """b_k for k = lo + 1 ... hi, int64 (channels, hi - lo)."""
-        parts = (breakpoints(p.unit, p.offset, p.scale, p.lo, p.hi, p.rounding) for p in self.parts())
-        return np.concatenate(list(parts))
+        found = [breakpoints(p.unit, p.offset, p.scale, p.lo, p.hi, p.rounding) for p in self.parts()]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def breakpoints(
