@@ -15,7 +15,7 @@ from pathlib import Path
 from interleaved import ratios
 
 RESULT = Path(__file__).parent / "results" / "startup.json"
-CALL = "import sys; sys.argv = ['onnx2snn', '{}']; from onnx2snn.cli.app import main; main()"
+CALL = "import sys; sys.argv = ['onnx2snn', '{}']; from onnx2snn.__main__ import main; main()"
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import onnx2snn": ["-c", "import onnx2snn"],
