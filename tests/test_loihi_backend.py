@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -12,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chain_models import CHAINS, Array, chain_model, edit_array, edit_json, lowered, samples, step
+from chain_models import CHAINS, chain_model, edit_array, edit_json, lowered, samples, step
 from models import ModelBuilder, lenet, residual
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from onnx2snn.artifact import Network, Schedule
-from onnx2snn.backends.chains import chain_of, narrowed
+from onnx2snn.backends.chains import chain_of
 from onnx2snn.backends.loihi import LoihiBackend, LoihiEmulator
-from onnx2snn.backends.loihi.emulator import decay, integrate, lif, wrap
 from onnx2snn.errors import ArtifactError, BackendError, DataError, UsageError
 from onnx2snn.flow.conversion.convert import convert
 from onnx2snn.flow.evaluation.latency import latency_of
@@ -30,7 +27,6 @@ from onnx2snn.plugins import load_backend
 from onnx2snn.reference import run
 
 BACKEND = LoihiBackend()
-PROJECT = Path(__file__).resolve().parent.parent
 FIRST, SECOND = "DequantizeLinear_3", "DequantizeLinear_5"
 
 
@@ -134,59 +130,6 @@ def test_no_input_drives_a_membrane_past_its_bounds(seed: int, tmp_path: Path) -
             assert (least <= v).all()
             assert (v <= most).all()
             v = np.where(v >= population.theta, v - population.theta, v)
-
-
-def test_a_silicon_trace_is_replayed() -> None:
-    """1000 ticks of one neuron on the chip; at a spike its register shows 128 where the membrane is 0."""
-    root = Path(os.environ.get("ONNX2SNN_DATA", PROJECT.parent / "shared" / "data"))
-    path = root / "loihi" / "lif_lava_loihi_fixed.csv"
-    if not path.is_file():
-        pytest.skip(f"no trace at {path}; ONNX2SNN_DATA names the folder of the data sets")
-    arriving, membrane, spikes = np.loadtxt(path, delimiter=",", dtype=np.float64).T
-    u = v = np.zeros(1, np.int64)
-    wrong = []
-    for tick, (expected, spike) in enumerate(zip(membrane, spikes, strict=True)):
-        before = arriving[tick - 1] if tick else 0
-        u, v, fired = lif(u, v, np.array([10 * int(before)]), 0, decay_u=4096, decay_v=163, threshold=25)
-        assert fired[0] == spike
-        wrong += [tick] if v[0] != expected else []
-    assert wrong == list(np.flatnonzero(spikes))
-    assert len(wrong) == 4
-
-
-def test_registers_decay_toward_zero_wrap_and_saturate() -> None:
-    both = np.array([5, -5])
-    assert decay(both, 1).tolist() == [4, -4]
-    assert decay(both, 4096).tolist() == [0, 0]
-    assert wrap(np.array([9753600, -9830400])).tolist() == [-7023616, 6946816]
-    nothing = np.zeros(1, np.int64)
-    u, v = integrate(nothing, nothing + (1 << 23) - 64, nothing + 3, 0, 4096, 0)
-    assert (u[0], v[0]) == (192, (1 << 23) - 1)
-    assert integrate(nothing, nothing, nothing - 3, 1 - (1 << 23), 4096, 0)[1][0] == 1 - (1 << 23)
-
-
-@pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize("decays", [(4096, 0), (0, 0), (163, 4095)])
-def test_a_tick_is_the_same_in_32_bits_and_in_64(sign: int, decays: tuple[int, int]) -> None:
-    """At the ends of what is narrowed, as tables may bring it that no network has."""
-    end = sign * np.array([(1 << 29) - 1])
-    arriving = sign * np.array([(1 << 15) - 1])
-    wide = integrate(-end, end, arriving, end, *decays)
-    small = narrowed(end)
-    narrow = integrate(-small, small, narrowed(arriving), small, *decays)
-    assert [x.dtype for x in narrow] == [np.int32] * 2
-    np.testing.assert_array_equal(narrow, wide)
-
-
-@pytest.mark.parametrize("rate", [0, 1, 163, 2048, 4095, 4096])
-def test_registers_decay_alike_in_32_bits_and_in_64(rate: int) -> None:
-    most = (1 << 23) - 1
-    x = np.concatenate([[-most, most], np.random.default_rng(0).integers(-most, most, 500)])
-    expected = np.sign(x) * ((np.abs(x) * (4096 - rate)) >> 12)
-    for kind in (np.int32, np.int64):
-        found = decay(x.astype(kind), rate)
-        assert found.dtype == kind
-        np.testing.assert_array_equal(found, expected)
 
 
 # -- the design rules ------------------------------------------------------------------------------------------------
@@ -363,73 +306,3 @@ def _enlarged(network: Network) -> Network:
     last = [node.name for node in graph][-1]
     graph.outputs = (graph.add("readout", Readout(scale=np.ones(()), bias=np.zeros(())), [last]),)
     return replace(network, graph=graph)
-
-
-# -- the tables ------------------------------------------------------------------------------------------------------
-
-
-def test_the_same_network_gives_the_same_bytes(network: Network, tables: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    again.mkdir()
-    BACKEND.emit(network, again)
-    for name in ("tables.json", "tables.safetensors"):
-        assert (again / name).read_bytes() == (tables / name).read_bytes()
-
-
-def put(place: Any, value: int) -> Callable[[Array], None]:
-    def change(array: Array) -> None:
-        array[place] += value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("array", "change", "finding"),
-    [
-        (f"{SECOND}/weight", put((0, 3), 1), "DequantizeLinear_5/weight: even numbers from -256 to 254 expected"),
-        (f"{SECOND}/weight", put((0, 3), 2), "Gemm_2: weight differs in 1 of 240 entries, first at (0, 3)"),
-        (f"{SECOND}/reset", put((0, 4), 1), "DequantizeLinear_5: theta differs in 1 of 12 entries, first at (4,)"),
-        (f"{SECOND}/bias", put(2, 1), "bias per tick differs in 1 of 12 entries"),
-        (f"{SECOND}/membrane", put(0, -1), "initial membrane differs in 1 of 12 entries"),
-        (f"{FIRST}/membrane", put(0, -1), "v0 differs in 1 of 20 entries"),
-        ("host.bias", put(1, 5), "bias differs in 1 of 20 entries, first at (1,)"),
-        ("host.most", put(1, 5), "largest charge differs"),
-        ("host.graph/Gemm_1.weight", put((0, 0), 1), "the host part is not the network's"),
-        ("readout/value", put(0, 1), "scale differs in 1 of 5 entries"),
-    ],
-)
-def test_the_audit_finds_a_changed_number(
-    array: str, change: Callable[[Array], None], finding: str, network: Network, tables: Path
-) -> None:
-    assert BACKEND.audit(network, tables) == []
-    edit_array(tables, array, change)
-    found = BACKEND.audit(network, tables)
-    assert found
-    assert finding in found[0]
-
-
-def test_the_audit_finds_changed_records(network: Network, tables: Path) -> None:
-    edit_json(tables, lambda t: t["populations"][1]["synapse"].update(name="other"))
-    assert BACKEND.audit(network, tables) == ["Gemm_2: name other in the tables, Gemm_2 in the network"]
-    edit_json(tables, lambda t: t["populations"][1].update(first_tick=0))
-    assert "DequantizeLinear_5 must run from tick 1 to 15" in BACKEND.audit(network, tables)[0]
-
-
-def test_damaged_tables_are_no_artifact(tables: Path) -> None:
-    edit_json(tables, lambda t: t.update(unknown=1))
-    with pytest.raises(ArtifactError, match=r"tables\.json: unknown: Extra inputs are not permitted"):
-        LoihiEmulator(tables)
-    edit_json(tables, lambda t: (t.pop("unknown"), t["populations"][1]["synapse"]["geometry"].update(source=[5])))
-    with pytest.raises(ArtifactError, match=r"geometry: Value error, \(5,\) does not reshape to \(20,\)"):
-        LoihiEmulator(tables)
-    (tables / "tables.json").unlink()
-    with pytest.raises(ArtifactError, match="cannot be read: No such file"):
-        LoihiEmulator(tables)
-
-
-def test_a_missing_array_is_named(tables: Path) -> None:
-    arrays = load_file(tables / "tables.safetensors")
-    del arrays[f"{SECOND}/bias"]
-    save_file(arrays, tables / "tables.safetensors")
-    with pytest.raises(ArtifactError, match=r"array 'DequantizeLinear_5/bias' \(12,\) expected, found none"):
-        LoihiEmulator(tables)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chain_models import CHAINS, Array, chain_model, edit_array, edit_json, lowered, samples, step
+from chain_models import CHAINS, chain_model, lowered, samples, step
 from models import ModelBuilder, lenet, residual
 from safetensors.numpy import load_file
 
@@ -20,7 +19,7 @@ from onnx2snn.backends.chains.partition import read_cores
 from onnx2snn.backends.tianjic import TianjicBackend, TianjicEmulator, chip
 from onnx2snn.backends.tianjic.emulator import lif_plus, mac
 from onnx2snn.backends.tianjic.schema import P08
-from onnx2snn.errors import ArtifactError, BackendError, UsageError
+from onnx2snn.errors import BackendError, UsageError
 from onnx2snn.ir.ops import Conv, Dense, MaxPool, Neuron, Reshape
 from onnx2snn.plugins import load_backend
 from onnx2snn.reference import run
@@ -269,69 +268,3 @@ def test_the_chip_of_2019_is_a_model_of_resources(network: Network, tmp_path: Pa
         load_backend("tianjic{weight_bits=5}")
     with pytest.raises(UsageError, match="weight_bits from 1 to 32"):
         load_backend('tianjic{chip="tianjic2019", weight_bits=0}')
-
-
-# -- the tables ------------------------------------------------------------------------------------------------------
-
-
-def test_the_same_network_gives_the_same_bytes(network: Network, tables: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    again.mkdir()
-    BACKEND.emit(network, again)
-    for name in ("tables.json", "tables.safetensors"):
-        assert (again / name).read_bytes() == (tables / name).read_bytes()
-
-
-def put(place: Any, value: int) -> Callable[[Array], None]:
-    def change(array: Array) -> None:
-        array[place] += value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("array", "change", "finding"),
-    [
-        (f"{SECOND}/weight", put((0, 0, 1, 0, 3, 2), 1), "no multiples of"),
-        ("readout/weight", put((0, 16, 4), 1), "Gemm_1: weight differs in 1 of 960 entries, first at (4, 1)"),
-        (f"{SECOND}/vtheta", put(4, 1), "theta differs in 1 of 192 entries"),
-        (f"{SECOND}/bias", put(2, 1), "bias per tick differs in 32 of 192 entries"),
-        (f"{SECOND}/v", put(0, -1), "initial membrane differs in 1 of 192 entries"),
-        (f"{FIRST}/v", put(0, -1), "v0 differs in 1 of 256 entries"),
-        ("readout/v", put(0, -1), "the readout starts at 0"),
-        ("host.bias", put(1, 5), "bias differs in 1 of 256 entries, first at (1,)"),
-        ("host.most", put(1, 5), "largest charge differs"),
-        ("host.graph/Conv_1.weight", put((0, 0, 0, 0), 1), "the host part is not the network's"),
-        ("readout/offset", put(0, 1), "bias differs in 1 of 5 entries"),
-    ],
-)
-def test_the_audit_finds_a_changed_number(
-    array: str, change: Callable[[Array], None], finding: str, network: Network, tables: Path
-) -> None:
-    assert BACKEND.audit(network, tables) == []
-    edit_array(tables, array, change)
-    found = BACKEND.audit(network, tables)
-    assert found
-    assert finding in found[0]
-
-
-def test_the_audit_finds_changed_records(network: Network, tables: Path) -> None:
-    edit_json(tables, lambda t: t["populations"][1]["axon"].update(pad_top=0, pad_down=1))
-    assert BACKEND.audit(network, tables) == ["Conv_2: pads (0, 0, 1, 1) in the tables, (1, 0, 1, 1) in the network"]
-    edit_json(tables, lambda t: t["populations"][1]["axon"].update(stride_x=2))
-    assert "(6, 4, 4) sums for (6, 4, 8) neurons" in BACKEND.audit(network, tables)[0]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t["populations"][0]["soma"].update(vleaky_beta=1), r"vleaky_beta: Input should be 0"),
-        (lambda t: t["populations"][0]["soma"].update(reset_mode=3), "populations reset softly and send spikes"),
-        (lambda t: t["readout"]["soma"].update(vth0=5), "neither the readout's threshold"),
-        (lambda t: t.update(ticks=5), "5 ticks do not go with 15 steps and 3 layers"),
-    ],
-)
-def test_damaged_tables_are_no_artifact(change: Callable[[Any], object], message: str, tables: Path) -> None:
-    edit_json(tables, change)
-    with pytest.raises(ArtifactError, match=message):
-        TianjicEmulator(tables)
