@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,6 +104,12 @@ def numbers(option: str, text: str | None) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
         raise UsageError(f"{option}: numbers like 0.1,0.2 expected, found {text!r}") from None
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """What the user should know beside the result, a line each on standard error."""
+    for note in notes:
+        print(f"onnx2snn: {note}", file=sys.stderr)
 
 
 def percent(share: float | None) -> str:

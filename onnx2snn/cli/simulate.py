@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, interruptible, print_json, progress
+from onnx2snn.cli.output import Json, interruptible, print_json, print_notes, progress
 
 if TYPE_CHECKING:
     from onnx2snn.flow.evaluation.processes import Processes
@@ -81,6 +81,7 @@ def command(
         return
     if csv is not None:
         write_csv(found, csv)
+    print_notes(found.notes)
     if as_json:
         print_json(as_dictionary(found))
     else:

@@ -40,6 +40,7 @@ def as_dictionary(found: Simulation) -> dict[str, Any]:
         "noise": found.noise,
         "repeats": found.repeats,
         "accuracy_deviation": found.accuracy_deviation,
+        "notes": found.notes,
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from onnx2snn.cli.output import Json, interruptible, percent, print_json, print_table, progress
+from onnx2snn.cli.output import Json, interruptible, percent, print_json, print_notes, print_table, progress
 from onnx2snn.words import amount
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def command(
 
     with interruptible(), progress("verifying") as bar:
         found = verify(model, artifact, data, bar, diagnose, keep, resume)
+    print_notes(found.notes)
     if as_json:
         print_json(as_dictionary(found))
     else:
@@ -70,6 +71,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
         "parity": found.parity,
         "diagnosis": found.diagnosis,
         "findings": found.findings,
+        "notes": found.notes,
     }
 
 

@@ -24,6 +24,7 @@ from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.flow.reading import discretisation, is_spiking, read_model
+from onnx2snn.flow.saturation import saturation
 from onnx2snn.frontends.reading import Reading
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
@@ -156,7 +157,7 @@ class Conversion:
             reference, lost = approximate(self.ann, (*front, *staircases), observer)
         recipe = (*(self._leaky(backend.neurons(code, steps, integer)) if mapping is None else mapping), *start)
         recipe = recipe if self.options.bits is None else self.options.bits.applied(recipe)
-        notes = self._measured((*front, *staircases), reference)
+        notes = [*self._unfit(reference), *self._measured((*front, *staircases), reference)]
 
         def watch(step: object, graph: Graph, reasons: Sequence[str]) -> None:
             notes.extend(reasons)
@@ -187,6 +188,11 @@ class Conversion:
         if self.samples is None or not self.tuner.of_weights:
             return []
         return [str(weight_cost(self.ann, recipe, reference, self.tuner.batches()))]
+
+    def _unfit(self, reference: Graph) -> list[str]:
+        """What the input's quantiser cannot hold of the samples of the calibration."""
+        first = next(self.tuner.batches(), None)
+        return [] if first is None else [f"calibration samples: {note}" for note in saturation(reference, first)]
 
     def _recipes(self, backend: Backend) -> tuple[Recipe, Recipe | None]:
         """The passes to staircases, and those after them where the user wrote them out."""

@@ -19,13 +19,16 @@ from onnx2snn.flow.evaluation.processes import Alone, Processes
 from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.evaluation.trial import Part, Trial, only_numpy
 from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.saturation import saturation
 from onnx2snn.ir import Array
 from onnx2snn.metrics import Device, Energy, Exits, InputActivity, LayerActivity, Noise, Totals, load_device, price
 from onnx2snn.metrics.activity import inputs, layers, totals
 from onnx2snn.metrics.answers import MARGIN
 from onnx2snn.metrics.median import MedianFigures, median_figures
 from onnx2snn.metrics.noise import SILENCE
+from onnx2snn.words import amount
 
+NAMED = 6  #: populations that a note names
 DEVICES = ("45nm-float32", "45nm-int8", "loihi1")
 
 
@@ -37,6 +40,7 @@ class Simulation:
     proven where the network runs until it is silent.  output: (N, ...), the readout after
     the last step, in the units of the model's output; the first of several.
     simulator: name of the backend whose simulator ran it.
+    notes: what the user should know: samples that the input's quantiser cannot hold, populations that never fire.
     noise: what was disturbed; `repeats`: the accuracy of each run, of which `accuracy` is the mean. Layers add up all
     repeats; outputs are those of the first.
     The rest is empty or None where the backend's simulator does not tell: `curve`, the network after each tick;
@@ -61,6 +65,7 @@ class Simulation:
     median: MedianFigures | None = None
     noise: Noise = SILENCE
     repeats: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def accuracy_deviation(self) -> float | None:
@@ -105,7 +110,9 @@ def simulate(
         refused = [] if trial.watched else [name for name, value in asked.items() if value is not None]
         if refused:
             raise UsageError(f"{', '.join(refused)}: {only_numpy(artifact.manifest.backend)}")
-        todo = tasks(len(stream), batch_size(trial.graph), noise.repeats)
+        size = batch_size(trial.graph)
+        unfit = saturation(trial.graph, stream.first(size))
+        todo = tasks(len(stream), size, noise.repeats)
         partial = None if save is None else _partial(Path(save), artifact, stream, (trial.exits, noise, in_numpy))
         if partial is not None:
             if processes.rank == 0:
@@ -117,7 +124,8 @@ def simulate(
         write_results(Path(save), output=whole.outputs[0].astype(np.float32), steps=np.asarray(whole.steps), **others)
         partial.remove()
     name = "numpy" if in_numpy else artifact.backend.name
-    return _summary(trial, stream, whole, tables, latency_of(artifact.manifest).most_steps, name)
+    found = _summary(trial, stream, whole, tables, latency_of(artifact.manifest).most_steps, name)
+    return replace(found, notes=(*(f"{data}: {note}" for note in unfit), *_silent(found)))
 
 
 def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: object) -> Partial:
@@ -159,6 +167,18 @@ def _summary(
         totals=sums,
         energy=tuple(price(table, sums.work) for table in tables),
         median=median_figures(runs, rows),
+    )
+
+
+def _silent(found: Simulation) -> tuple[str, ...]:
+    """A note on populations none of whose neurons ever fired."""
+    names = [layer.name for layer in found.layers if layer.role != "pool" and not layer.spikes]
+    if not names:
+        return ()
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        f"no neuron of {', '.join(names[:NAMED])}{more} fires on any of {amount(found.samples, 'sample')}: "
+        "nothing of them reaches what comes behind",
     )
 
 

@@ -60,6 +60,10 @@ class SampleStream:
         for start in range(0, len(self), size):
             yield self.read(start, min(start + size, len(self)))
 
+    def first(self, most: int) -> Array:
+        """The first samples, at most so many."""
+        return self.read(0, min(most, len(self)))
+
     def digest(self) -> str:
         """The sha256 of the file."""
         with self.path.open("rb") as file:

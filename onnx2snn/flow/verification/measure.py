@@ -14,6 +14,7 @@ from onnx2snn.flow.evaluation.evaluate import Progress
 from onnx2snn.flow.evaluation.partial import Partial
 from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.opening import Artifact
+from onnx2snn.flow.saturation import saturation
 from onnx2snn.flow.verification.diagnose import Diagnoser
 from onnx2snn.flow.verification.findings import Diagnosis
 from onnx2snn.flow.verification.imported import EXECUTOR, imported_measure
@@ -56,8 +57,8 @@ class Case:
 
 def measure(
     case: Case, data: Path, diagnose: bool, keep: Path | None, resume: bool, progress: Progress | None
-) -> tuple[Parity, Diagnosis | None]:
-    """Counts and outputs on the samples of a file, and, if asked, why counts differ."""
+) -> tuple[Parity, Diagnosis | None, tuple[str, ...]]:
+    """Counts and outputs on the samples of a file, if asked why counts differ, and what does not fit of the samples."""
     manifest = case.artifact.manifest
     with SampleStream(data, manifest.inputs) as samples:
         partial = None
@@ -65,11 +66,12 @@ def measure(
             partial = Partial(keep, {"artifact": manifest.digest, "model": case.sha256, "data": samples.digest()})
             partial.prepare(resume)
         size = batch_size(case.graph)
+        unfit = saturation(case.graph, samples.first(size))
         if case.spiking:
             batches = measured(
                 samples, size, imported_measure(case.artifact, case.graph, case.trained), partial, progress
             )
-            return parity_of(batches, samples.y, EXECUTOR), None
+            return parity_of(batches, samples.y, EXECUTOR), None, unfit
         integer, backend = manifest.arithmetic == "integer", case.artifact.backend
         diagnoser = Diagnoser(case.reference, case.graph, manifest.schedule, manifest.code, integer, backend)
         truth = OnnxTruth(case.model, case.reference, bool(case.lost) or case.calibrated)
@@ -77,7 +79,7 @@ def measure(
         parity = parity_of(
             measured(samples, size, beside, partial, progress), samples.y, truth.session.name, truth.calibrated
         )
-        return parity, diagnoser.finish() if diagnose else None
+        return parity, diagnoser.finish() if diagnose else None, unfit
 
 
 def _beside_the_model(

@@ -29,6 +29,7 @@ class Verification:
     calibrated: what it is proven of is the model as calibration quantised it.
     fine_tuning: what was changed after conversion, so that the network is no longer the model's.
     imported: the model is a trained spiking network, which is what it is compared with.
+    notes: what the user should know: samples that the input's quantiser cannot hold.
     """
 
     certificate: Certificate
@@ -38,6 +39,7 @@ class Verification:
     fine_tuning: FineTuning | None = None
     diagnosis: Diagnosis | None = None
     imported: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -71,12 +73,14 @@ def verify(
     claims = _against_claims(artifact, case.graph, certificate)
     findings += [_of_another(case.another, claims, len(certificate.verdicts))] if case.another else claims
     findings += artifact.backend.audit(artifact.network(case.graph, certificate), artifact.folder)
-    parity, diagnosis = None, None
+    parity, diagnosis, notes = None, None, ()
     if data is not None:
-        parity, diagnosis = measure(case, Path(data), diagnose, None if keep is None else Path(keep), resume, progress)
+        kept = None if keep is None else Path(keep)
+        parity, diagnosis, unfit = measure(case, Path(data), diagnose, kept, resume, progress)
+        notes = tuple(f"{data}: {note}" for note in unfit)
         findings += _against_proof(certificate, parity, case.trained is case.reference)
     tuning = artifact.manifest.fine_tuning
-    return Verification(certificate, parity, tuple(findings), case.calibrated, tuning, diagnosis, case.spiking)
+    return Verification(certificate, parity, tuple(findings), case.calibrated, tuning, diagnosis, case.spiking, notes)
 
 
 def _check_use(data: object, diagnose: bool, keep: object, resume: bool) -> None:
