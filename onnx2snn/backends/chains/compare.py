@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.chains.host import Drive, drive_of
-from onnx2snn.backends.chains.layers import Chain, Output, Population, Synapse
+from onnx2snn.backends.chains.layers import Chain, ChainOf, P, Population, Synapse
 from onnx2snn.backends.chains.walk import chain_of
 from onnx2snn.errors import Onnx2SnnError
 from onnx2snn.ir import Array, Graph
@@ -33,7 +34,10 @@ def audit(network: Network, decode: Callable[[], Decoded], chain: Callable[[Grap
         found = decode()
     except Onnx2SnnError as error:
         return [str(error)]
-    return [*_schedules(found, network), *_chains(found.chain, chain(network.graph), found.steps)]
+    return [
+        *_schedules(found, network),
+        *chains_differ(found.chain, chain(network.graph), partial(_populations, found.steps)),
+    ]
 
 
 def _schedules(found: Decoded, network: Network) -> Iterator[str]:
@@ -43,7 +47,8 @@ def _schedules(found: Decoded, network: Network) -> Iterator[str]:
     yield from arrays_differ(first.name, "largest charge", found.drive.most, expected.most)
 
 
-def _chains(tables: Chain, network: Chain, steps: int) -> Iterator[str]:
+def chains_differ(tables: ChainOf[P], network: ChainOf[P], differ: Callable[[P, P], Iterator[str]]) -> Iterator[str]:
+    """What one chain has otherwise than the other; `differ` compares two populations."""
     if not tables.host.equal(network.host):
         yield "the host part is not the network's"
     mine, yours = ([p.name for p in chain.populations] for chain in (tables, network))
@@ -51,11 +56,15 @@ def _chains(tables: Chain, network: Chain, steps: int) -> Iterator[str]:
         yield f"populations {', '.join(mine)} in the tables, {', '.join(yours)} in the network"
         return
     for found, expected in zip(tables.populations, network.populations, strict=True):
-        yield from _populations(found, expected, steps)
-    yield from _outputs(tables.output, network.output)
+        yield from differ(found, expected)
+    found, expected = tables.output, network.output
+    yield from values_differ(expected.name, "shape", found.shape, expected.shape)
+    for field in ("scale", "bias", "constant"):
+        yield from arrays_differ(expected.name, field, getattr(found, field), getattr(expected, field))
+    yield from synapses_differ(found.synapse, expected.synapse)
 
 
-def _populations(found: Population, expected: Population, steps: int) -> Iterator[str]:
+def _populations(steps: int, found: Population, expected: Population) -> Iterator[str]:
     name = expected.name
     yield from values_differ(name, "shape", found.shape, expected.shape)
     yield from values_differ(name, "shift", found.shift, expected.shift)
@@ -67,13 +76,6 @@ def _populations(found: Population, expected: Population, steps: int) -> Iterato
     else:  # tables hold the bias in parts already
         yield from arrays_differ(name, "bias per tick", found.per_tick(steps), expected.per_tick(steps))
         yield from arrays_differ(name, "initial membrane", found.start(steps), expected.start(steps))
-    yield from synapses_differ(found.synapse, expected.synapse)
-
-
-def _outputs(found: Output, expected: Output) -> Iterator[str]:
-    yield from values_differ(expected.name, "shape", found.shape, expected.shape)
-    for field in ("scale", "bias"):
-        yield from arrays_differ(expected.name, field, getattr(found, field), getattr(expected, field))
     yield from synapses_differ(found.synapse, expected.synapse)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -221,32 +221,22 @@ class Output:
         return steps * low, steps * high
 
 
+P = TypeVar("P", Population, UnitPopulation)
+
+
 @dataclass(frozen=True)
-class Chain:
+class ChainOf(Generic[P]):
     """A chain network.  host: the graph from the input to the accumulator of the first population."""
 
     host: Graph
-    populations: tuple[Population, ...]
+    populations: tuple[P, ...]
     output: Output
 
     @property
-    def layers(self) -> tuple[Population | Output, ...]:
+    def layers(self) -> tuple[P | Output, ...]:
         """Populations and readout, in order."""
         return (*self.populations, self.output)
 
 
-@dataclass(frozen=True)
-class LadderChain:
-    """A chain network of code `ladder`.  host: the graph from the input to the accumulator of the first population.
-
-    The first population's units are comparators of the host; their spikes are what the chip is given.
-    """
-
-    host: Graph
-    populations: tuple[UnitPopulation, ...]
-    output: Output
-
-    @property
-    def layers(self) -> tuple[UnitPopulation | Output, ...]:
-        """Populations and readout, in order."""
-        return (*self.populations, self.output)
+Chain = ChainOf[Population]
+LadderChain = ChainOf[UnitPopulation]  #: its first units are comparators of the host, whose spikes the chip is given

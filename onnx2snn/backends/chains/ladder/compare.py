@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from onnx2snn.artifact import Network
-from onnx2snn.backends.chains.compare import arrays_differ, synapses_differ, values_differ
+from onnx2snn.backends.chains.compare import arrays_differ, chains_differ, synapses_differ, values_differ
 from onnx2snn.backends.chains.ladder.walk import canonical, ladder_of
 from onnx2snn.backends.chains.layers import LadderChain, UnitPopulation
 from onnx2snn.errors import Onnx2SnnError
@@ -30,23 +30,7 @@ def audit_ladder(network: Network, decode: Callable[[], DecodedLadder]) -> list[
         found = decode()
     except Onnx2SnnError as error:
         return [str(error)]
-    return [*found.unsure, *_chains(found.chain, ladder_of(network.graph))]
-
-
-def _chains(tables: LadderChain, network: LadderChain) -> Iterator[str]:
-    if not tables.host.equal(network.host):
-        yield "the host part is not the network's"
-    mine, yours = ([p.name for p in chain.populations] for chain in (tables, network))
-    if mine != yours:
-        yield f"populations {', '.join(mine)} in the tables, {', '.join(yours)} in the network"
-        return
-    for found, expected in zip(tables.populations, network.populations, strict=True):
-        yield from _populations(found, expected)
-    found, expected = tables.output, network.output
-    yield from values_differ(expected.name, "shape", found.shape, expected.shape)
-    for field in ("scale", "bias", "constant"):
-        yield from arrays_differ(expected.name, field, getattr(found, field), getattr(expected, field))
-    yield from synapses_differ(found.synapse, expected.synapse)
+    return [*found.unsure, *chains_differ(found.chain, ladder_of(network.graph), _populations)]
 
 
 def _populations(found: UnitPopulation, expected: UnitPopulation) -> Iterator[str]:
