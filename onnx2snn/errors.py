@@ -23,8 +23,7 @@ expected and what was found.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -135,11 +134,15 @@ class InterruptedRunError(Onnx2SnnError):
     exit_code = 130
 
 
-@contextmanager
-def located(place: str) -> Generator[None]:
-    """Adds `place` in front of the location of every onnx2snn error that passes through."""
-    try:
-        yield
-    except Onnx2SnnError as error:
-        error.path = (place, *error.path)
-        raise
+class located:
+    """Adds `place` in front of the location of every onnx2snn error that passes through, put in words only then."""
+
+    def __init__(self, place: object) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Onnx2SnnError):
+            error.path = (str(self._place), *error.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import networkx as nx
@@ -48,8 +48,9 @@ class Graph:
         self.outputs: tuple[str, ...] = ()
         self._nodes: dict[str, Node] = {}  # in order of insertion; their inputs are the edges
         self._shapes: dict[str, Shape] = {}
-        self._edges: nx.MultiDiGraph[str] = nx.MultiDiGraph()  # one for each slot, kept beside the nodes
-        self._places: dict[str, int] | None = {}  # in topological order; None: to be worked out when asked for
+        # worked out from the nodes when asked for, and None until then:
+        self._edges: nx.DiGraph[str] | None = None  # from what is read to what reads it, whatever the slots
+        self._places: dict[str, int] | None = {}  # in topological order
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -78,10 +79,11 @@ class Graph:
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read `name`, in topological order; twice where both inputs read it."""
-        names = [target for _, target in self._edges.out_edges(name)]
-        if len(names) > 1:
-            names.sort(key=self._sorted().__getitem__)
-        return tuple(self._nodes[n] for n in names)
+        readers = [self._nodes[reader] for reader in self._linked().successors(name)]
+        if len(readers) > 1:
+            places = self._sorted()
+            readers.sort(key=lambda node: places[node.name])
+        return tuple(node for node in readers for source in node.inputs if source == name)
 
     def of(self, *kinds: type[Op]) -> tuple[Node, ...]:
         """Nodes whose op is one of `kinds`, in topological order."""
@@ -95,6 +97,10 @@ class Graph:
             and [(n.name, n.inputs, n.origin) for n in mine] == [(n.name, n.inputs, n.origin) for n in yours]
             and all(same(a.op, b.op) for a, b in zip(mine, yours, strict=True))
         )
+
+    def untouched(self, other: Graph) -> bool:
+        """Whether both hold the very same nodes and outputs, as a copy that nobody has edited."""
+        return self.outputs == other.outputs and self._nodes == other._nodes
 
     # -- editing ------------------------------------------------------------------------------------------------
 
@@ -154,9 +160,13 @@ class Graph:
 
     def prune(self) -> None:
         """Removes nodes that no output depends on, except inputs."""
-        needed = {self[output].name for output in self.outputs}
-        for output in tuple(needed):
-            needed |= nx.ancestors(self._edges, output)  # pyright: ignore[reportUnknownMemberType]
+        needed: set[str] = set()
+        waiting = list(self.outputs)
+        while waiting:
+            node = self[waiting.pop()]
+            if node.name not in needed:
+                needed.add(node.name)
+                waiting.extend(node.inputs)
         for name in [node.name for node in self._nodes.values() if node.name not in needed and node.op.arity != 0]:
             self._drop(name)
 
@@ -166,7 +176,6 @@ class Graph:
         other.outputs = self.outputs
         other._nodes = dict(self._nodes)
         other._shapes = dict(self._shapes)
-        other._edges = self._edges.copy()
         other._places = None if self._places is None else dict(self._places)
         return other
 
@@ -186,46 +195,57 @@ class Graph:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _put(self, node: Node) -> None:
-        with located(f"{node}"):
+        with located(node):
             for source in node.inputs:
                 if source not in self._nodes:
                     raise GraphError(f"input {source!r} is not in graph {self.name!r}")
             self._shapes[node.name] = _infer(node, [self._shapes[s] for s in node.inputs])
+        before = self._nodes.get(node.name)
         self._nodes[node.name] = node
-        self._connect(node)
+        if self._edges is not None:
+            self._edges.add_node(node.name)
+            self._edges.remove_edges_from([(source, node.name) for source in before.inputs] if before else [])
+            self._edges.add_edges_from((source, node.name) for source in node.inputs)
 
-    def _connect(self, node: Node) -> None:
-        """Makes the edges that lead to a node those of its inputs."""
-        if node.name in self._edges:
-            self._edges.remove_edges_from(list(self._edges.in_edges(node.name, keys=True)))
-        self._edges.add_node(node.name)
-        for slot, source in enumerate(node.inputs):
-            self._edges.add_edge(source, node.name, key=slot)
+    def _linked(self) -> nx.DiGraph[str]:
+        """The edges."""
+        if self._edges is None:
+            self._edges = nx.DiGraph()
+            self._edges.add_nodes_from(self._nodes)
+            self._edges.add_edges_from((source, node.name) for node in self._nodes.values() for source in node.inputs)
+        return self._edges
 
     def _drop(self, name: str) -> None:
         """Takes a node out that no other reads."""
         del self._nodes[name], self._shapes[name]
-        self._edges.remove_node(name)
+        if self._edges is not None:
+            self._edges.remove_node(name)
         self._places = None
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""
-        below: set[str] = nx.descendants(self._edges, name)  # pyright: ignore[reportUnknownMemberType]
+        below: set[str] = nx.descendants(self._linked(), name)  # pyright: ignore[reportUnknownMemberType]
         for node in self:
             if node.name in below:
-                with located(f"{node}"):
+                with located(node):
                     self._shapes[node.name] = _infer(node, [self._shapes[source] for source in node.inputs])
 
     def _sorted(self) -> dict[str, int]:
         """Places in topological order; of nodes that are ready together the one inserted first."""
         if self._places is None:
             serial = {name: i for i, name in enumerate(self._nodes)}
-            try:
-                order = list(nx.lexicographical_topological_sort(self._edges, key=serial.__getitem__))
-            except nx.NetworkXUnfeasible:
-                raise GraphError(f"graph {self.name!r} has a cycle") from None
-            self._places = {name: place for place, name in enumerate(order)}
+            edges = ((source, node.name) for node in self._nodes.values() for source in node.inputs)
+            in_order = all(serial[source] < serial[name] for source, name in edges)
+            self._places = serial if in_order else self._reordered(serial)
         return self._places
+
+    def _reordered(self, serial: Mapping[str, int]) -> dict[str, int]:
+        """Places where a node comes before one that it reads in the order of insertion."""
+        try:
+            order = list(nx.lexicographical_topological_sort(self._linked(), key=serial.__getitem__))
+        except nx.NetworkXUnfeasible:
+            raise GraphError(f"graph {self.name!r} has a cycle") from None
+        return {name: place for place, name in enumerate(order)}
 
 
 def _infer(node: Node, shapes: Iterable[Shape]) -> Shape:
@@ -243,7 +263,7 @@ def verify(graph: Graph) -> None:
     for output in graph.outputs:
         _ = graph[output]
     for node in graph:
-        with located(f"{node}"):
+        with located(node):
             found = _infer(node, [graph.shape(source) for source in node.inputs])
             if found != graph.shape(node.name):
                 raise GraphError(f"shape {found} expected, found {graph.shape(node.name)}")

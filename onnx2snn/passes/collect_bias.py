@@ -70,7 +70,7 @@ def constants_of(graph: Graph, nodes: Sequence[Node]) -> dict[str, Array]:
     """What each of these nodes, in order, puts out when nothing spikes, as small as it broadcasts."""
     constants: dict[str, Array] = {}
     for node in nodes:
-        with located(f"{node}"):
+        with located(node):
             constants[node.name] = _constant(graph, node, constants)
     return constants
 

@@ -59,7 +59,7 @@ class MapNeurons(Pass):
         stairs = graph.of(Staircase)
         steps = self.steps or most_levels(graph)
         for node in stairs:
-            with located(f"{node}"):
+            with located(node):
                 assert isinstance(node.op, Staircase)
                 bias, source = _take_shift(graph, node)
                 graph.replace(node.name, CODES[self.code](self, node.op, bias, steps), [source])

@@ -59,7 +59,7 @@ class ProbeStaircases(Pass):
             function = between(graph, origins[name], name)
             if not _asks(function):
                 continue
-            with located(f"{graph[name]}"):
+            with located(graph[name]):
                 notes.append(_replace(graph, graph[name], function))
                 graph.prune()
         return graph

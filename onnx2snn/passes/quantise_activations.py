@@ -42,7 +42,7 @@ class QuantiseActivations(Pass):
     def change(self, graph: Graph, notes: list[str]) -> Graph:
         for name, sides in self.ranges.items():
             node = graph[name]
-            with located(f"{node}"):
+            with located(node):
                 readers = [reader for reader in graph.consumers(name) if not isinstance(reader.op, (Quantise, Steps))]
                 if not readers and name not in graph.outputs:
                     notes.append(f"{node}: quantised already")

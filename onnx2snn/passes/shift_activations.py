@@ -31,7 +31,7 @@ class ShiftActivations(Pass):
 
     def change(self, graph: Graph, notes: list[str]) -> Graph:
         for name, values in self.shifts.items():
-            with located(f"{graph[name]}"):
+            with located(graph[name]):
                 shift = along_channels(np.asarray(values, np.float64), graph, name)
                 graph.insert_before(name, Affine(shift=shift), f"{name}.shift")
         return graph

@@ -34,7 +34,7 @@ class StartMembranes(Pass):
     def change(self, graph: Graph, notes: list[str]) -> Graph:
         for name, values in self.fractions.items():
             node = graph[name]
-            with located(f"{node}"):
+            with located(node):
                 if not isinstance(node.op, Neuron):
                     raise PassError(f"a neuron expected, found a {node.op.name}")
                 moved = along_channels(np.asarray(values, np.float64), graph, name) * node.op.theta

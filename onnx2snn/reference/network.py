@@ -16,7 +16,7 @@ def evaluate(graph: Graph, x: Array) -> dict[str, Array]:
     """The value of every node of a graph without neurons, by name, for a batch `x` (see `reference.feeding`)."""
     values: dict[str, Array] = {name: array.astype(np.float64) for name, array in feed(graph, x).items()}
     for node in graph:
-        with located(f"{node}"):
+        with located(node):
             if not isinstance(node.op, Input):
                 values[node.name] = apply(node.op, *(values[source] for source in node.inputs))
     return values

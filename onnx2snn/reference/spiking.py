@@ -135,7 +135,7 @@ class _Network:
         self.states: dict[str, neurons.State] = {}
         given = feed(graph, x)
         for node in graph:
-            with located(f"{node}"):
+            with located(node):
                 self._prepare(node, given.get(node.name, x))
 
     def _prepare(self, node: Node, x: Array) -> None:
@@ -158,7 +158,7 @@ class _Network:
         for node in self.graph:
             if node.name in self.tail:
                 continue
-            with located(f"{node}"):
+            with located(node):
                 if isinstance(node.op, Neuron):
                     spikes = self._neuron(node, node.op, tick)
                     self.now[node.name] = spikes

@@ -87,7 +87,7 @@ def on_registers(graph: Graph, steps: int, version: chip.Chip, notes: list[str])
     """A chain of leaky neurons in whole numbers (fine ones) as the registers count it; `graph` is changed in place."""
     constant = constant_nodes(graph)
     for node in graph.of(LIF):
-        with located(f"{node}"):
+        with located(node):
             if isinstance(graph[node.inputs[0]].op, Encoder):
                 _driven(graph, node, steps, version)
             else:

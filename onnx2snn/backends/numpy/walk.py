@@ -36,7 +36,7 @@ class Walk(ABC):
         self.sums: dict[str, Array] = {}
         self.sent: dict[str, Array] = {}
         for node in plan.still:
-            with located(f"{node}"):
+            with located(node):
                 self.still[node.name] = self._still(node)
         self.charges = {node.name: self._charge(node, node.op) for node in plan.moving if isinstance(node.op, Neuron)}
 
@@ -44,7 +44,7 @@ class Walk(ABC):
         """Runs a block of ticks, which follows the one before."""
         signals: dict[str, Array] = {}
         for node in self.plan.moving:
-            with located(f"{node}"):
+            with located(node):
                 signal = self._moving(node, signals, block)
             if signal is not None:
                 signals[node.name] = signal
@@ -55,7 +55,7 @@ class Walk(ABC):
         """The readouts, and what the tail makes of them."""
         values = dict(self.still)
         for node in self.plan.graph:
-            with located(f"{node}"):
+            with located(node):
                 if isinstance(node.op, Readout):
                     (source,) = node.inputs
                     total = values[source] if source in values else self.sums[node.name]
