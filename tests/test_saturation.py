@@ -87,6 +87,11 @@ def test_the_range_counts_behind_what_stands_before_the_quantiser() -> None:
     assert saturation(encoded("lo=0, hi=40"), x)
 
 
+def test_whole_numbers_behind_real_weights_are_no_input() -> None:
+    graph = encoded("lo=0, hi=40", before="dense(x){weight=f64[2,2]{1.0, 0.0, 0.0, 1.0}}")
+    assert saturation(graph, np.full((3, 2), 250, np.float32)) == ()
+
+
 def test_silent_populations_are_named_in_one_note(tmp_path: Path) -> None:
     b = ModelBuilder(["N", 4])
     x = b.quantise("x", 0.1)

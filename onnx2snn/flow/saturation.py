@@ -25,24 +25,24 @@ def saturation(graph: Graph, x: Array) -> tuple[str, ...]:
     """
     given, found = feed(graph, x), dict[str, str]()
     for node in graph.of(Encoder):
-        source, values = _reaching(graph, node, given)
+        source, *path = _path(graph, node)
+        if not isinstance(source.op, Input):
+            continue  # a current behind real weights, read as whole numbers
+        values = given[source.name]
+        for step in path:
+            values = apply(step.op, values)
         note = _note(node, values, len(x))
         if note:
             found.setdefault(source.origin.tensor or source.name, note)
     return tuple(f"input {name!r}: {note}" for name, note in found.items())
 
 
-def _reaching(graph: Graph, encoder: Node, given: dict[str, Array]) -> tuple[Node, Array]:
-    """The input that an encoder reads, and its values as they reach it."""
-    path, node = list[Node](), graph[encoder.inputs[0]]
-    while isinstance(node.op, (Affine, MaxPool, *MOVES)):
-        path.append(node)
-        node = graph[node.inputs[0]]
-    assert isinstance(node.op, Input)
-    values = given[node.name]
-    for step in reversed(path):
-        values = apply(step.op, values)
-    return node, values
+def _path(graph: Graph, encoder: Node) -> list[Node]:
+    """What prepares the numbers that an encoder reads, and in front of that where they come from."""
+    path = [graph[encoder.inputs[0]]]
+    while isinstance(path[0].op, (Affine, MaxPool, *MOVES)):
+        path.insert(0, graph[path[0].inputs[0]])
+    return path
 
 
 def _note(encoder: Node, values: Array, samples: int) -> str:
