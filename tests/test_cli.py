@@ -301,13 +301,39 @@ def test_faithful_files_of_a_network_that_is_not_the_model(tmp_path: Path) -> No
     made = onnx2snn(*words, "-o", tmp_path / "one")
     first, *_, last = made.out.splitlines()
     assert first.endswith("; files faithful to the spiking network")
-    assert "breakpoints proven; not proven equal to the quantised network as a whole\n" in made.out
+    assert "breakpoints proven; not proven equal to the quantised network: fewer steps than levels\n" in made.out
     assert f"how far its answers are the model's: onnx2snn verify {MODEL} {tmp_path / 'one'} --data" in last
     claimed = onnx2snn(*words, "-o", tmp_path / "two", "--json").json
     assert (claimed["fidelity"], claimed["claim"][:10]) == ("faithful", "not proven")
     exact = onnx2snn("convert", MODEL, "-o", tmp_path / "exact").out
     assert "breakpoints proven; equal to the quantised network in every count, for every input" in exact
     assert "how far" not in exact
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ("--code", "if"),
+            "840 of 840 breakpoints proven; every layer has the thresholds of the quantised network; its counts are "
+            "not proven equal, as in 2 of 3 populations they depend on the timing of spikes",
+        ),
+        (
+            ("--weight-bits", 3),
+            "840 of 840 breakpoints proven; equal in every count to the quantised network with weights rounded to 3 "
+            "bits, as approximated below",
+        ),
+        (("--float",), "not proven equal to the quantised network: computed in real arithmetic, which is not proven"),
+        (("--code", "lif"), "not proven equal to the quantised network as a whole"),
+    ],
+)
+def test_every_command_says_in_one_line_what_is_proven(options: tuple[object, ...], line: str, tmp_path: Path) -> None:
+    made = onnx2snn("convert", MODEL, "-o", tmp_path / "net", *options)
+    checked = onnx2snn("verify", MODEL, tmp_path / "net")
+    told = onnx2snn("report", tmp_path / "net")
+    assert all(f"certificate: {line}\n" in found.out for found in (made, checked, told))
+    claim = onnx2snn("verify", MODEL, tmp_path / "net", "--json").json["certificate"]["claim"]
+    assert line.endswith(claim)
 
 
 @pytest.mark.parametrize("backend", ["loihi", "tianjic"])

@@ -103,6 +103,14 @@ def test_what_was_not_measured_is_null(measured: tuple[Path, Path, Path]) -> Non
     assert (layer["alone"], layer["worst_alone"], layer["worst"]) == (None, None, 0)
 
 
+def test_where_nothing_is_proven_no_breakpoints_are_counted(measured: tuple[Path, Path, Path]) -> None:
+    path, out, _ = measured
+    words = "nothing to prove: the trained spiking network itself, computed in real arithmetic, which is not proven"
+    line = f"certificate: {words}"
+    assert onnx2snn("verify", path, out).out.splitlines()[0] == line
+    assert line in onnx2snn("report", out).out.splitlines()
+
+
 def test_a_report_shows_only_what_was_measured(measured: tuple[Path, Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the report extra is not installed")
     from onnx2snn.reporting import report

@@ -30,6 +30,7 @@ from onnx2snn.words import amount
 
 Exactness = Literal["exact", "bounded", "analog"]
 NONE = np.zeros((), np.int64)
+APART = "levels apart"  #: how the reason ends where there are fewer steps than levels
 REAL = "computed in real arithmetic, which is not proven"
 
 
@@ -196,9 +197,7 @@ class _Judge:
         found = replace(base, **compared)
         if node.name in self.coarse:
             levels = self.coarse[node.name].levels
-            return replace(
-                found, bound=base.bound, reason=f"{amount(self.steps, 'step')} cannot tell {levels} levels apart"
-            )
+            return replace(found, bound=base.bound, reason=f"{amount(self.steps, 'step')} cannot tell {levels} {APART}")
         return self._judged(found, node, op, stairs, link.constant)
 
     def _single(self, node: Node, op: Neuron, stairs: Staircase, link: Link) -> dict[str, Any]:

@@ -314,7 +314,7 @@ def _report(
 ) -> None:
     from onnx2snn.flow.conversion.weight_cost import MEASURED
     from onnx2snn.flow.evaluation.latency import latency_of
-    from onnx2snn.flow.verification.claim import claim_of, files
+    from onnx2snn.flow.verification.claim import claim_of, files, headline
 
     latency = latency_of(manifest)
     total, proven = (sum(getattr(layer, f) for layer in manifest.layers) for f in ("breakpoints", "proven"))
@@ -335,7 +335,7 @@ def _report(
     print(f"T = {manifest.steps}, settle {settle}{before}: {amount(latency.most_steps, 'step')} at most")
     for text in latency.words:
         print(f"  {text}")
-    print(f"certificate: {proven} of {total} breakpoints proven; {claim_of(manifest, certificate)}")
+    print(headline(proven, total, claim_of(manifest, certificate)))
     print(f"ops: {', '.join(f'{n} {k}' for k, n in classes.items() if n)}")
     for text in manifest.approximations:
         print(f"  approximation: {text}")

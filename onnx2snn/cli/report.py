@@ -84,13 +84,14 @@ def command(
 
 def show(found: Report) -> None:
     """The report in a few lines and a table."""
+    from onnx2snn.flow.verification.claim import headline
     from onnx2snn.reporting.pictures.accuracy import shares
     from onnx2snn.reporting.words import settling
 
     conversion = found.conversion
-    print(f"{conversion.model}: code {conversion.code}, {conversion.arithmetic} arithmetic, {conversion.claim}")
+    print(f"{conversion.model}: code {conversion.code}, {conversion.arithmetic} arithmetic")
     print(f"T = {conversion.steps}, settle {settling(conversion)}")
-    print(f"certificate: {conversion.proven} of {conversion.breakpoints} breakpoints proven")
+    print(headline(conversion.proven, conversion.breakpoints, conversion.claim))
     simulation, parity = found.simulation, found.parity
     if simulation is not None:
         samples, steps = amount(simulation.samples, "sample"), amount(simulation.steps, "step")

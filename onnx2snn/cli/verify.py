@@ -60,6 +60,7 @@ def as_dictionary(found: Verification) -> dict[str, object]:
         "ok": found.ok,
         "certificate": {
             "exact": certificate.exact,
+            "claim": found.claim,
             "calibrated": found.calibrated,
             "fine_tuned": found.fine_tuning is not None,
             "imported": found.imported,
@@ -77,11 +78,10 @@ def as_dictionary(found: Verification) -> dict[str, object]:
 
 def show(found: Verification) -> None:
     """The verification in words."""
-    from onnx2snn.flow.verification.claim import claim
+    from onnx2snn.flow.verification.claim import headline
 
     certificate = found.certificate
-    words = claim(certificate, found.calibrated, found.fine_tuning is not None, found.imported)
-    print(f"certificate: {certificate.proven} of {certificate.breakpoints} breakpoints proven; {words}")
+    print(headline(certificate.proven, certificate.breakpoints, found.claim))
     rows = [
         (
             v.name,

@@ -97,6 +97,15 @@ class Calibration:
         return found
 
 
+def model_as(recipe: str) -> str:
+    """What the recipe of a manifest makes of the model before it is mapped, in words."""
+    steps = parse_recipe(recipe)
+    if any(isinstance(step, CALIBRATION) and not isinstance(step, QuantiseWeights) for step in steps):
+        return "model as calibrated"
+    bits = [step.bits for step in steps if isinstance(step, QuantiseWeights)]
+    return f"quantised network with weights rounded to {bits[0]} bits" if bits else "quantised network"
+
+
 def was_calibrated(recipe: str) -> bool:
-    """Whether the recipe of a manifest quantises what the model has as real numbers."""
+    """Whether the recipe of a manifest quantises what the model has otherwise: by calibration, or rounded weights."""
     return any(isinstance(step, CALIBRATION) for step in parse_recipe(recipe))

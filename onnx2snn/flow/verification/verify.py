@@ -11,6 +11,7 @@ from onnx2snn.errors import ArtifactError, Onnx2SnnError, UsageError
 from onnx2snn.flow.evaluation.evaluate import Progress
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.reading import is_spiking, read_again, read_model
+from onnx2snn.flow.verification.claim import claim_of
 from onnx2snn.flow.verification.findings import Diagnosis
 from onnx2snn.flow.verification.measure import Case, measure
 from onnx2snn.flow.verification.parity import Parity
@@ -26,7 +27,8 @@ class Verification:
 
     diagnosis: where and why counts differ, if asked.
 
-    calibrated: what it is proven of is the model as calibration quantised it.
+    claim: how far it equals the model, in words.
+    calibrated: what it is proven of is the model as calibration or rounded weights made it.
     fine_tuning: what was changed after conversion, so that the network is no longer the model's.
     imported: the model is a trained spiking network, which is what it is compared with.
     notes: what the user should know: samples that the input's quantiser cannot hold.
@@ -35,6 +37,7 @@ class Verification:
     certificate: Certificate
     parity: Parity | None
     findings: tuple[str, ...]
+    claim: str = ""
     calibrated: bool = False
     fine_tuning: FineTuning | None = None
     diagnosis: Diagnosis | None = None
@@ -79,8 +82,17 @@ def verify(
         parity, diagnosis, unfit = measure(case, Path(data), diagnose, kept, resume, progress)
         notes = tuple(f"{data}: {note}" for note in unfit)
         findings += _against_proof(certificate, parity, case.trained is case.reference)
-    tuning = artifact.manifest.fine_tuning
-    return Verification(certificate, parity, tuple(findings), case.calibrated, tuning, diagnosis, case.spiking, notes)
+    return Verification(
+        certificate,
+        parity,
+        tuple(findings),
+        claim_of(artifact.manifest, certificate),
+        case.calibrated,
+        artifact.manifest.fine_tuning,
+        diagnosis,
+        case.spiking,
+        notes,
+    )
 
 
 def _check_use(data: object, diagnose: bool, keep: object, resume: bool) -> None:
