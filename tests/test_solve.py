@@ -11,7 +11,7 @@ from brute_force import climbed, counts
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from onnx2snn.analysis import cuts
+from onnx2snn.analysis import lines
 from onnx2snn.analysis.breakpoints import Climb, proven, table_breakpoints
 from onnx2snn.analysis.solve import Limits, solve
 
@@ -173,7 +173,7 @@ def test_the_counts_tried_first_change_no_solution(seed: int, limits: dict[str, 
     climb = wide_climb(seed)
     found = solve(climb, Limits(**limits), tie_rule=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuts, "SEGMENTS", climb.hi - climb.lo)
+        patch.setattr(lines, "SEGMENTS", climb.hi - climb.lo)
         expected = solve(climb, Limits(**limits), tie_rule=True)
     for one, other in zip(vars(found).values(), vars(expected).values(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -6,7 +6,7 @@ n(a) >= k  <=>  a >= b_k.  Rounding half to even takes a tie (k - 1/2) upward on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,12 @@ class Climb:
     lo: int
     hi: int
     rounding: Rounding
+
+    @classmethod
+    def joined(cls, climbs: Sequence[Climb]) -> Climb:
+        """The channels of several staircases of the same counts and rounding as one."""
+        names = ("unit", "offset", "scale", "low", "high")
+        return replace(climbs[0], **{name: np.concatenate([getattr(c, name) for c in climbs]) for name in names})
 
     def split(self, channels: int) -> Iterator[Climb]:
         """The staircase in parts of so many channels."""

@@ -12,15 +12,20 @@ exact or breaks the bound of two counts, which cuts the interval for the next ca
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb
-from onnx2snn.analysis.cuts import Block, Cuts
+from onnx2snn.analysis.cuts import Cuts
+from onnx2snn.analysis.lines import Lines
+from onnx2snn.analysis.rows import distinct
 from onnx2snn.ir import Array
+from onnx2snn.ir.ops import Rounding
 
-BLOCK = 1 << 19  #: breakpoints that are solved for together
+TOGETHER = 1 << 23  #: breakpoints of layers that are solved for together
 MOST_THETA = 1 << 52  #: up to here the search is exact in float64
 
 
@@ -81,91 +86,130 @@ def solve(climb: Climb, limits: Limits, tie_rule: bool) -> Solution:
     tie_rule: whether the neuron may send ties to the even count where no plain comparison is exact. Channels
     that stay unsolved are rounded on the largest grid on which they can be held.
     """
-    blocks = [Block(part) for part in climb.split(max(1, BLOCK // (climb.hi - climb.lo)))]
-    best = _on_smallest_grid(blocks, limits, ties_even=False)
-    if tie_rule and not best.solved.all():
-        even = _on_smallest_grid(blocks, limits, ties_even=True)
-        best = even if even.solved.sum() > best.solved.sum() else best
-    return best
+    return solve_layers([climb], limits, [tie_rule])[0]
 
 
-def _on_smallest_grid(blocks: list[Block], limits: Limits, ties_even: bool) -> Solution:
-    searches = [_Search(block, limits, ties_even) for block in blocks]
-    needed = 0
-    for search in searches:
-        needed = search.run(needed)
-    solved = all(search.solved.all() for search in searches)
-    shift = needed if solved else _largest_grid(blocks, limits)
-    for search in searches:
-        search.settle(shift)
-    theta, v0, found = (np.concatenate([getattr(s, name) for s in searches]) for name in ("theta", "v0", "solved"))
-    return Solution(theta, v0, shift, ties_even, found)
+def solve_layers(climbs: Sequence[Climb], limits: Limits, tie_rules: Sequence[bool]) -> list[Solution]:
+    """The solution of each of several layers, each on the smallest grid of its own; see `solve`.
+
+    Layers of the same counts are solved for together.
+    """
+    found: dict[int, Solution] = {}
+    for batch in _batches(climbs):
+        rules = np.array([tie_rules[i] for i in batch])
+        found.update(zip(batch, _solved([climbs[i] for i in batch], limits, rules), strict=True))
+    return [found[i] for i in range(len(climbs))]
+
+
+def _batches(climbs: Sequence[Climb]) -> Iterator[list[int]]:
+    """Layers of the same counts, no more together than have `TOGETHER` breakpoints, but for a single one."""
+    alike: defaultdict[tuple[int, int, Rounding], list[int]] = defaultdict(list)
+    for i, climb in enumerate(climbs):
+        alike[climb.lo, climb.hi, climb.rounding].append(i)
+    for (lo, hi, _), layers in alike.items():
+        ends = np.cumsum([len(climbs[i].unit) for i in layers]) * (hi - lo) // TOGETHER
+        for end in np.unique(ends):
+            yield [i for i, its in zip(layers, ends, strict=True) if its == end]
+
+
+def _solved(climbs: list[Climb], limits: Limits, tie_rules: Array) -> Iterator[Solution]:
+    sizes = [len(climb.unit) for climb in climbs]
+    layer = np.repeat(np.arange(len(climbs)), sizes)
+    whole = Climb.joined(climbs)
+    kinds = distinct(layer, whole.unit, whole.offset, whole.scale, whole.low, whole.high)
+    lines, layer = Lines(whole.taken(kinds.first)), layer[kinds.first]
+    search = _Search(lines, layer, limits, ties_even=False)
+    search.run(np.arange(len(lines)))
+    unsolved = np.bincount(layer, ~search.solved) * tie_rules
+    even = np.zeros(len(climbs), bool)
+    if unsolved.any():
+        other = _Search(lines, layer, limits, ties_even=True)
+        other.run(np.flatnonzero(unsolved[layer]))
+        even = np.bincount(layer, ~other.solved) < unsolved
+        search.take(other, np.flatnonzero(even[layer]))
+    ends = np.cumsum(sizes)
+    for i, (end, size) in enumerate(zip(ends, sizes, strict=True)):
+        rows = kinds.inverse[end - size : end]
+        shift = int(search.grid[i])
+        yield Solution(search.theta[rows], search.v0[rows], shift, bool(even[i]), search.solved[rows])
 
 
 class _Search:
-    """The exact pairs of a block: theta, v0, and the grid `shift` on which each was found (-1: none yet)."""
+    """The exact pairs of channels: theta, v0, and the grid `shift` on which each was found (-1: none yet).
 
-    def __init__(self, block: Block, limits: Limits, ties_even: bool) -> None:
-        self.block, self.limits = block, limits
-        self.cuts = Cuts(block, block.counts % 2 if ties_even else np.zeros_like(block.counts))
-        self.theta, self.v0 = np.zeros(len(block), np.int64), np.zeros(len(block), np.int64)
-        self.shift = np.full(len(block), -1)
+    layer: of each channel.  grid: that of each layer.
+    """
+
+    def __init__(self, lines: Lines, layer: Array, limits: Limits, ties_even: bool) -> None:
+        self.lines, self.layer, self.limits = lines, layer, limits
+        self.cuts = Cuts(lines, ties_even)
+        self.theta, self.v0 = np.zeros(len(lines), np.int64), np.zeros(len(lines), np.int64)
+        self.shift, self.grid = np.full(len(lines), -1), np.zeros(layer.max() + 1, np.int64)
 
     @property
     def solved(self) -> Array:
         return self.shift >= 0
 
-    def run(self, least: int) -> int:
-        """Gives every channel a pair, where it has any, on the coarsest grid from `least` bits on that serves them all.
+    def run(self, rows: Array) -> None:
+        """Gives every layer of these channels its grid: the smallest on which all have a pair, or else the finest.
 
-        Returns its bits, or `least`. What is exact on a grid is exact on every finer one, unless a limit keeps it from
-        there: such channels get a pair of a coarser grid.
+        What is exact on a grid is exact on every finer one, unless a limit keeps it from there: such channels are
+        looked for on coarser grids.
         """
-        shift = least
-        while shift <= self.limits.shift and len(rows := self._open()):
-            shift = max(shift, self.cuts.finest(rows, self.limits.shift))
-            self._on_grid(rows, shift)
-            shift += 1
-        for coarser in range(shift):
-            if not len(rows := self._open()):
+        layer = self.layer
+        following = np.zeros_like(self.grid)
+        while len(left := self._open(rows[following[layer[rows]] <= self.limits.shift])):
+            np.maximum.at(following, layer[left], self.cuts.finest(left, self.limits.shift))
+            self._on_grid(left, following[layer[left]])
+            following[np.unique(layer[left])] += 1
+        for coarser in range(int(following.max())):
+            if not len(left := self._open(rows[following[layer[rows]] > coarser])):
                 break
-            self._on_grid(rows, coarser)
-        return max(least, int(self.shift.max()))
+            self._on_grid(left, np.full(len(left), coarser))
+        np.maximum.at(self.grid, layer[rows], self.shift[rows])
+        self._settle(rows)
 
-    def settle(self, shift: int) -> None:
-        """Moves every channel to one grid; what has no exact pair there is rounded."""
-        self.shift[self.shift != shift] = -1
-        self._on_grid(self._open(), shift)
-        rest = np.nonzero(~self.solved)[0]
-        wish = self.block.theta[rest] * (1 << shift)
-        every = np.full(len(rest), MOST_THETA)
+    def _settle(self, rows: Array) -> None:
+        """Moves every channel to the grid of its layer; what has no exact pair there is rounded."""
+        without = np.unique(self.layer[rows[~self.solved[rows]]])
+        for layer in without:
+            self.grid[layer] = _largest_grid(self.lines.theta[self.layer == layer].max(), self.limits)
+        grid = self.grid[self.layer]
+        self.shift[rows[self.shift[rows] != grid[rows]]] = -1
+        left = self._open(rows)
+        self._on_grid(left, grid[left])
+        rest = rows[~self.solved[rows]]
+        wish, every = self.lines.theta[rest] * 2.0 ** grid[rest], np.full(len(rest), MOST_THETA)
         self.theta[rest], _ = self.limits.nearest(wish, np.ones_like(every), every)
-        self.v0[rest] = np.rint(self.block.v0[rest] * (1 << shift)).astype(np.int64)
+        self.v0[rest] = np.rint(self.lines.v0[rest] * 2.0 ** grid[rest]).astype(np.int64)
 
-    def _open(self) -> Array:
-        """Channels without a pair that may have one."""
-        rows = np.nonzero(~self.solved)[0]
-        return rows[~self.cuts.hopeless(rows)] if len(rows) else rows
+    def take(self, other: _Search, rows: Array) -> None:
+        """Has the pairs of another search for some channels, all of their layers."""
+        for name in ("theta", "v0", "shift"):
+            getattr(self, name)[rows] = getattr(other, name)[rows]
+        self.grid[self.layer[rows]] = other.grid[self.layer[rows]]
 
-    def _on_grid(self, rows: Array, shift: int) -> None:
+    def _open(self, rows: Array) -> Array:
+        """Those of the channels without a pair that may have one."""
+        rows = rows[~self.solved[rows]]
+        return rows[~self.cuts.hopeless(rows)]
+
+    def _on_grid(self, rows: Array, shift: Array) -> None:
         """The exact theta nearest to the real one, row by row: candidates until one is exact or none is left."""
-        wish = self.block.theta * (1 << shift)
-        rows = rows[(wish[rows] <= min(self.limits.theta, MOST_THETA) + 1) & self.block.fits(rows, shift)]
+        wish = self.lines.theta[rows] * 2.0**shift
+        may = (wish <= min(self.limits.theta, MOST_THETA) + 1) & self.lines.fits(rows, shift)
+        rows, shift, wish = rows[may], shift[may], wish[may]
         while len(rows):
-            theta, there = self.limits.nearest(wish[rows], *self.cuts.ends(rows, shift))
-            x = (theta - (self.block.step[rows] << shift)) * 2.0**-shift
-            there &= self.block.decides(rows, x, shift)
-            if not there.all():
-                rows, theta, x = rows[there], theta[there], x[there]
-            good, least, most = self.cuts.try_out(rows, x, shift)
+            theta, there = self.limits.nearest(wish, *self.cuts.ends(rows, shift))
+            x = (theta - (self.lines.step[rows] << shift)) * 2.0**-shift
+            there &= self.lines.decides(rows, x, shift)
+            rows, shift, wish, theta, x = (a[there] for a in (rows, shift, wish, theta, x))
+            good, v0 = self.cuts.try_out(rows, x, shift)
             done = rows[good]
-            if len(done):
-                self.theta[done], self.shift[done] = theta[good], shift
-                self.v0[done] = self.block.initial(done, least, most, shift)
-            rows = rows[~good]
+            self.theta[done], self.v0[done], self.shift[done] = theta[good], v0[good], shift[good]
+            rows, shift, wish = (a[~good] for a in (rows, shift, wish))
 
 
-def _largest_grid(blocks: list[Block], limits: Limits) -> int:
-    """The finest useful grid whose rounded thresholds still fit."""
-    largest = max(float(block.theta.max()) for block in blocks)
-    return max((s for s in range(min(limits.shift, 16) + 1) if largest * (1 << s) <= limits.theta), default=0)
+def _largest_grid(theta: float, limits: Limits) -> int:
+    """The finest useful grid whose rounded thresholds, the largest of which is `theta`, still fit."""
+    return max((s for s in range(min(limits.shift, 16) + 1) if theta * (1 << s) <= limits.theta), default=0)

@@ -8,9 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from onnx2snn.analysis.breakpoints import Climb
 from onnx2snn.analysis.lattice import Lattice
 from onnx2snn.analysis.rationals import nearest_fractions, small_ratios
-from onnx2snn.analysis.solve import Limits
+from onnx2snn.analysis.solve import Limits, Solution, solve_layers
 from onnx2snn.errors import located
 from onnx2snn.ir import Array, Graph, Node, Op, Shape
 from onnx2snn.ir.ops import Add, Affine, MaxPool, Neuron
@@ -54,6 +55,19 @@ Rule = Callable[["Builder", Node, list[Place]], tuple[str, Place]]
 RULES: Table[Rule] = Table("pass make-integer")
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A neuron whose integers are still to be solved for.
+
+    climb: its staircase, of each neuron.  tie_rule: see `solve_layers`.  finish: takes the solution.
+    """
+
+    node: Node
+    climb: Climb
+    tie_rule: bool
+    finish: Callable[[Solution], None]
+
+
 class Builder:
     """Rewrites node after node through `RULES`; a rule returns the new node's name and its lattice.
 
@@ -80,6 +94,7 @@ class Builder:
         self.new = Graph(graph.name)
         self.names: dict[str, str] = {}
         self.places: dict[str, Place] = {}
+        self.waiting: list[Waiting] = []
 
     @property
     def budgeted(self) -> bool:
@@ -101,11 +116,26 @@ class Builder:
                 name, place = RULES[type(node.op)](self, moved, arriving)
                 self.names[node.name], self.places[node.name] = name, place
         self.new.outputs = tuple(self.names[output] for output in self.old.outputs)
+        self._finish()
         return self.new
 
     def put(self, node: Node, op: Op) -> str:
         """Adds `op` under the node's name, inputs and origin."""
         return self.new.add(node.name, op, node.inputs, node.origin)
+
+    def put_later(self, node: Node, op: Neuron, climb: Climb, finish: Callable[[Solution], None]) -> str:
+        """Adds a real-valued neuron whose integers are solved for together with those of all others.
+
+        What it sends is known before its integers are. finish: puts the neuron with the integers in its place.
+        """
+        self.waiting.append(Waiting(node, climb, op.exact, finish))
+        return self.put(node, op)
+
+    def _finish(self) -> None:
+        climbs, rules = [one.climb for one in self.waiting], [one.tie_rule for one in self.waiting]
+        for one, found in zip(self.waiting, solve_layers(climbs, self.limits, rules), strict=True):
+            with located(f"{one.node}"):
+                one.finish(found)
 
     def shapes(self, node: Node) -> list[Shape]:
         """Shapes of the inputs of a node."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import lcm
@@ -49,68 +48,71 @@ def _neuron(builder: Builder, node: Node, arriving: list[Place]) -> tuple[str, P
         return _analog_neuron(builder, node, op), out
     if isinstance(place, Pair):
         return _pair_neuron(builder, node, op, place), out
-    lattice = place
     climb, shape = climb_of(op, place.unit, place.low, place.high, op.bias, builder.steps)
-    kinds = climb.kinds()
-    few = climb.taken(kinds.first)
 
-    def spread(array: Array) -> Array:
-        return array[kinds.inverse].reshape(shape)
+    def finish(found: Solution) -> None:
+        _put_solved(builder, node, op, place, climb, shape, found)
 
-    def integers(limits: Limits) -> tuple[Solution, Neuron, int]:
-        found = solve(few, limits, tie_rule=op.exact)
-        neuron = integer_neuron(op, spread(found.theta), spread(found.v0), found.ties_even, found.shift)
-        return found, neuron, membrane_bits(neuron, lattice, builder.steps) - (builder.state or WIDE)
+    return builder.put_later(node, op, climb, finish), out
 
-    found, neuron, over = integers(builder.limits)
-    if over > 0 or not found.solved.all():
-        multiplied = _multiplied(builder, node, op, few, place, spread)
-        if multiplied is not None:
-            return multiplied, out
+
+def _put_solved(
+    builder: Builder, node: Node, op: Neuron, place: Lattice, climb: Climb, shape: Shape, found: Solution
+) -> None:
+    """The neuron with the integers that were found, or with others where its membrane gets too wide."""
+
+    def integers(found: Solution) -> tuple[Neuron, int]:
+        neuron = integer_neuron(op, found.theta.reshape(shape), found.v0.reshape(shape), found.ties_even, found.shift)
+        return neuron, membrane_bits(neuron, place, builder.steps) - (builder.state or WIDE)
+
+    neuron, over = integers(found)
+    if (over > 0 or not found.solved.all()) and _multiplied(builder, node, op, climb, place, shape):
+        return
     while over > 0 and found.shift:
-        found, neuron, over = integers(replace(builder.limits, shift=max(0, found.shift - over)))
+        found = solve(climb, replace(builder.limits, shift=max(0, found.shift - over)), tie_rule=op.exact)
+        neuron, over = integers(found)
     if over > 0:
         raise PassError(f"membranes of {builder.state} bits expected, found {builder.state + over} at least")
     if not found.solved.all():
-        unsolved = int(kinds.counts[~found.solved].sum())
-        builder.notes.append(f"{node}: {unsolved} of {len(kinds.inverse)} channels have no exact threshold")
-    return builder.put(node, neuron), out
+        unsolved = int((~found.solved).sum())
+        builder.notes.append(f"{node}: {unsolved} of {len(found.solved)} channels have no exact threshold")
+    builder.new.replace(node.name, neuron)
 
 
-def _multiplied(
-    builder: Builder, node: Node, op: Neuron, climb: Climb, place: Lattice, spread: Callable[[Array], Array]
-) -> str | None:
-    """The neuron behind a whole multiplier for each channel, where that makes threshold and membrane whole numbers.
+def _multiplied(builder: Builder, node: Node, op: Neuron, whole: Climb, place: Lattice, shape: Shape) -> bool:
+    """Puts a whole multiplier for each channel before the neuron where it makes threshold and membrane whole numbers.
 
     The trained network's own numbers then, ties and all: for thresholds such as 16/3 of a unit, which no number of
-    fractional bits holds. None where a multiplier gets too large, or a target with limits of its own is to hold it.
-    spread: what makes one entry for each neuron of one for each kind of channel.
+    fractional bits holds. Not where a multiplier gets too large, or a target with limits of its own is to hold it.
     """
     if (builder.limits != Limits() and not builder.budgeted) or (op.ties == "even" and not op.exact):
-        return None
+        return False
+    kinds = whole.kinds()
+    climb = whole.taken(kinds.first)
     units = [Fraction(float(u)) for u in climb.unit]
     theta = [Fraction(float(s)) / u for s, u in zip(climb.scale, units, strict=True)]
     start = [t / 2 + Fraction(float(o)) / u for t, o, u in zip(theta, climb.offset, units, strict=True)]
     factors = [lcm(t.denominator, v.denominator) for t, v in zip(theta, start, strict=True)]
     largest = np.maximum(np.abs(climb.low), np.abs(climb.high))
     if max(factors) > MOST_MULTIPLIER or any(int(a) * f >> MOST_BITS for a, f in zip(largest, factors, strict=True)):
-        return None
+        return False
     if any(t * f > builder.limits.theta for t, f in zip(theta, factors, strict=True)):
-        return None
-    gain, whole, v0 = (
-        spread(np.array([int(n) for n in numbers], np.int64))
+        return False
+    gain, least, v0 = (
+        np.array([int(n) for n in numbers], np.int64)[kinds.inverse].reshape(shape)
         for numbers in (
             factors,
             (t * f for t, f in zip(theta, factors, strict=True)),
             (v * f for v, f in zip(start, factors, strict=True)),
         )
     )
-    neuron = integer_neuron(op, whole, v0, op.ties == "even", 0)
+    neuron = integer_neuron(op, least, v0, op.ties == "even", 0)
     scaled = replace(place, low=place.low * gain, high=place.high * gain)
     if builder.state and membrane_bits(neuron, scaled, builder.steps) > builder.state:
-        return None
-    source = builder.new.add(builder.new.fresh(f"{node.name}.scale"), Affine(scale=gain), node.inputs, node.origin)
-    return builder.new.add(node.name, neuron, [source], node.origin)
+        return False
+    made = builder.new.add(builder.new.fresh(f"{node.name}.scale"), Affine(scale=gain), node.inputs, node.origin)
+    builder.new.replace(node.name, neuron, [made])
+    return True
 
 
 def climb_of(op: Neuron, unit: Array, low: Array, high: Array, bias: Array, steps: int) -> tuple[Climb, Shape]:
