@@ -16,8 +16,18 @@ from onnx_files import edited, one_layer, refusal
 
 from onnx2snn.errors import ModelError, UnsupportedOpError
 from onnx2snn.frontends.onnx import RULES, OnnxRuntime, read_onnx
+from onnx2snn.frontends.onnx.load import load_model
+from onnx2snn.frontends.onnx.reader import Reader
 
 FLAT = ("N", 6)
+
+
+def test_a_model_that_was_read_no_longer_holds_its_tensors(tmp_path: Path) -> None:
+    model = load_model(lenet(tmp_path / "m.onnx"))
+    held = [value for value in model.graph.initializers.values() if value.const_value is not None]
+    assert held
+    Reader(model).read("m")
+    assert all(value.const_value is None for value in held)
 
 
 # -- bytes ----------------------------------------------------------------------------------------------------------

@@ -71,6 +71,16 @@ def test_a_node_says_where_it_came_from(diamond: Graph) -> None:
     assert diamond["b"].inputs == ("a",)
 
 
+def test_only_a_copy_that_nobody_edited_is_untouched(diamond: Graph) -> None:
+    assert diamond.copy().untouched(diamond)
+    edited = [diamond.copy() for _ in range(4)]
+    edited[0].outputs = ("c",)
+    edited[1].annotate("b", Origin("n"))
+    edited[2].replace("b", Clip(low=0.0, high=1.0))
+    edited[3].add("e", Relu(), ["d"])
+    assert not any(other.untouched(diamond) for other in edited)
+
+
 def test_equality_looks_at_everything_but_the_name(diamond: Graph) -> None:
     other = diamond.copy()
     other.name = "other"
@@ -204,10 +214,22 @@ def test_any_edit_leaves_a_sound_graph(graph: Graph, data: st.DataObject) -> Non
             graph.insert_before(node.name, Relu(), "relu")
         else:
             graph.prune()
-            break
         verify(graph)
+        assert_kept_as_worked_out_anew(graph)
+        if edit == "prune":
+            break
     assert sorted(names(graph)) == sorted({node.name for node in graph})
     verify(graph)
+
+
+def assert_kept_as_worked_out_anew(graph: Graph) -> None:
+    """Order and readers after edits are those of the nodes alone."""
+    anew = graph.copy()
+    anew._places = anew._reordered({name: i for i, name in enumerate(anew._nodes)})
+    assert names(graph) == names(anew)
+    for name in names(graph):
+        readers = [node.name for node in anew for source in node.inputs if source == name]
+        assert [node.name for node in graph.consumers(name)] == readers
 
 
 # -- verify --------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ class Graph:
             raise GraphError(f"node {name!r} exists already in graph {self.name!r}")
         self._put(Node(name, op, tuple(inputs), origin))
         if self._places is not None:
-            self._places[name] = len(self._places)  # nothing reads it yet
+            self._places[name] = next(reversed(self._places.values()), -1) + 1  # nothing reads it yet
         return name
 
     def replace(self, name: str, op: Op, inputs: Sequence[str] | None = None) -> None:
@@ -216,11 +216,12 @@ class Graph:
         return self._edges
 
     def _drop(self, name: str) -> None:
-        """Takes a node out that no other reads."""
+        """Takes a node out that no other reads; the others stay in order."""
         del self._nodes[name], self._shapes[name]
         if self._edges is not None:
             self._edges.remove_node(name)
-        self._places = None
+        if self._places is not None:
+            del self._places[name]
 
     def _infer_after(self, name: str) -> None:
         """Infers the shapes of everything that depends on `name`, in an order in which all inputs are known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, ClassVar, cast
@@ -51,7 +50,7 @@ def _unwritable(array: Array) -> bool:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Op(ABC):
+class Op:
     """One operation on features without their batch axis.
 
     A subclass declares its fields, states its equation and numbered constraints in the docstring, and answers
@@ -66,14 +65,13 @@ class Op(ABC):
         cls.name = cls.__dict__.get("code") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value: object = getattr(self, field.name)
+        for name, value in tuple(vars(self).items()):
             if isinstance(value, (np.ndarray, np.generic)):
-                object.__setattr__(self, field.name, frozen(cast(object, value)))
+                object.__setattr__(self, name, frozen(cast(object, value)))
         self.check()
 
-    def check(self) -> None:  # noqa: B027  most ops have nothing to check
-        """Raises `ConstraintError` where the fields break a constraint of their own."""
+    def check(self) -> None:
+        """Raises `ConstraintError` where the fields break a constraint of their own; most ops have none."""
 
     def infer(self, *shapes: Shape) -> Shape:
         """Shape of the output for inputs of these shapes; raises `ConstraintError` where they do not fit."""
@@ -106,10 +104,8 @@ def _equal(a: object, b: object) -> bool:
 
 def fits(array: Array, shape: Shape) -> bool:
     """Whether `array` broadcasts to `shape` without enlarging it."""
-    try:
-        return np.broadcast_shapes(array.shape, shape) == shape
-    except ValueError:
-        return False
+    axes = zip(reversed(array.shape), reversed(shape), strict=False)
+    return array.ndim <= len(shape) and all(size in (1, full) for size, full in axes)
 
 
 def finite(array: Array | None) -> bool:

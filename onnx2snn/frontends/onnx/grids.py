@@ -44,11 +44,13 @@ def whole(symbol: Symbol | None, what: str = "weight") -> Array:
     zeros = along(grid.zero_point, grid.axis, values.ndim)
     if not np.isfinite(values).all():
         raise ModelError("finite weights expected, found NaN or infinity")
-    rounded = np.rint(values.astype(np.float32, copy=False) / steps)
+    codes = np.asarray(values.astype(np.float32, copy=False) / steps)
+    np.rint(codes, out=codes)
     if zeros.any():
-        rounded = rounded + zeros
+        codes = codes + zeros
+    np.clip(codes, grid.qmin, grid.qmax, out=codes)
     small = grid.qmin >= -128 and grid.qmax <= 127
-    codes = np.clip(rounded, grid.qmin, grid.qmax).astype(np.int8 if small else np.int64)
+    codes = codes.astype(np.int8 if small else np.int64)
     codes.flags.writeable = False
     return codes
 

@@ -38,8 +38,8 @@ def load_model(path: Path) -> onnx_ir.Model:
         try:
             model = onnx_ir.from_proto(proto)
             onnx_ir.external_data.set_base_dir(model.graph, path.parent)
-            common.InlinePass()(model)
-            common.RemoveInitializersFromInputsPass()(model)  # as old files list them; only constants are folded
+            if model.functions:
+                common.InlinePass()(model)
             common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
             optimizer.fold_constants(model, input_size_limit=NO_LIMIT, output_size_limit=NO_LIMIT)
             common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)

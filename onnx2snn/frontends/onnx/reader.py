@@ -130,9 +130,11 @@ class Reader:
         return listed
 
     def _initialisers(self) -> None:
+        """Takes the numbers out of the model, which refers to itself and would keep the whole file until collected."""
         for value in self.model.graph.initializers.values():
             if value.const_value is not None:
                 self.symbols[value] = Constant(_numbers(value.const_value))
+                value.const_value = None
 
     def add(
         self,

@@ -6,7 +6,6 @@ parts over the inject steps, its `bias` and whatever input is constant (see `onn
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from math import ceil
 from typing import ClassVar, Literal, final, get_args
@@ -54,9 +53,9 @@ class Neuron(Op):
         return self.theta.dtype.kind == "i"
 
     @property
-    @abstractmethod
     def range(self) -> tuple[int, int | None]:
         """Least and greatest count the neuron can hold; None: as many as there are steps."""
+        raise NotImplementedError  # every neuron overrides it
 
     @property
     def most_at_once(self) -> int:
