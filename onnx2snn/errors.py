@@ -26,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from onnx2snn.words import PARAMETER, option
+
 
 class Onnx2SnnError(Exception):
     """Root of all errors raised on purpose; `str()` gives one line for the user.
@@ -43,6 +45,10 @@ class Onnx2SnnError(Exception):
     @property
     def message(self) -> str:
         """All of it but the location."""
+        return self._joined
+
+    @property
+    def _joined(self) -> str:
         return ": ".join(filter(None, [self.summary, "; ".join(self.reasons)]))
 
     def __str__(self) -> str:
@@ -52,7 +58,7 @@ class Onnx2SnnError(Exception):
     def lines(self) -> tuple[str, ...]:
         """For a terminal: one line, or one for the summary and one for each of several reasons."""
         if len(self.reasons) < 2:
-            return (str(self),)
+            return (self._placed(self._joined),)
         first, *more = self.reasons
         summary = self._placed(self.summary).removesuffix(": ")
         return (f"{summary}:", first, *more) if summary else (first, *more)
@@ -71,9 +77,21 @@ def _rebuild(kind: type[Onnx2SnnError], summary: str, reasons: tuple[str, ...], 
 
 
 class UsageError(Onnx2SnnError):
-    """The command or function was called in a way that can never work."""
+    """The command or function was called in a way that can never work.
+
+    Parameters stand in backquotes in the text that it is made of, "`calibrate_steps`: ...": `str` names them as Python
+    does, `lines` as the options of the command line.
+    """
 
     exit_code = 2
+
+    @property
+    def message(self) -> str:
+        return PARAMETER.sub(r"\1", self._joined)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(PARAMETER.sub(lambda found: option(found[1]), line) for line in super().lines)
 
 
 class UnknownNameError(UsageError):

@@ -198,6 +198,12 @@ def test_pickled_samples_are_never_loaded(artifact: Path, tmp_path: Path) -> Non
     one_line(onnx2snn("simulate", artifact, "--data", tmp_path / "plain.npz"), "plain.npz")
 
 
+@pytest.mark.parametrize("words", [("convert",), ("convert", MODEL, "--cod", "if"), ("simulate", "net", "--data")])
+def test_wrong_use_points_to_the_help_of_its_command(words: tuple[object, ...]) -> None:
+    one_line(onnx2snn(*words), f"(see onnx2snn {words[0]} --help)")
+    one_line(onnx2snn("konvert"), "(see onnx2snn --help)")
+
+
 def test_wrong_use() -> None:
     for arguments in (
         ("convert", MODEL, "-o", "/nonexistent/net", "--code", "morse"),

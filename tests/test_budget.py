@@ -36,7 +36,7 @@ def test_the_text_of_a_budget() -> None:
     assert Budget.parse("weights=8, threshold=17,state=24") == Budget(8, 17, 24)
     assert Budget.parse("state=24") == Budget(state=24)
     for wrong in ("", "state", "state=", "state=1", "state=63", "state=-4", "foo=3", "state=8,state=9"):
-        with pytest.raises(UsageError, match="--bits"):
+        with pytest.raises(UsageError, match="bits: "):
             Budget.parse(wrong)
 
 

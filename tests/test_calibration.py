@@ -374,9 +374,9 @@ def test_wrong_options_are_one_line(tmp_path: Path) -> None:
     base += ["--calibrate", data]
     one_line(onnx2snn(*base, "--calibrate-method", "median"), "no calibration method 'median'; known: max, percentile")
     one_line(onnx2snn(*base, "--correct", "bias,x"), "no correction 'x'; known: theta, bias, v0")
-    one_line(onnx2snn(*base, "--percentile", 0), "percentile: a number above 50")
+    one_line(onnx2snn(*base, "--percentile", 0), "--percentile: a number above 50")
     one_line(onnx2snn(*base, "--weight-bits", 1), "found 1")
-    one_line(onnx2snn(*base, "--quantise-input", 99999), "input_levels")
+    one_line(onnx2snn(*base, "--quantise-input", 99999), "--quantise-input: a whole number")
     assert not (tmp_path / "net").exists()
 
 

@@ -37,8 +37,8 @@ def test_the_pass_prints_and_parses_its_leak() -> None:
         ({"passes": 'map-neurons{code="ladder"}', "steps": 7}, "steps: code ladder runs in one step"),
         ({"code": "lif", "decay": 1.5}, "decay: a number from 0 to 1 expected, found 1.5"),
         ({"code": "lif", "reset": "none"}, "reset: subtract or zero expected, found 'none'"),
-        ({"code": "if", "decay": 0.5}, "decay, reset: go with --code lif"),
-        ({"reset": "zero"}, "decay, reset: go with --code lif"),
+        ({"code": "if", "decay": 0.5}, "decay, reset: go with code lif"),
+        ({"reset": "zero"}, "decay, reset: go with code lif"),
     ],
 )
 def test_what_a_code_cannot_do_is_refused(options: dict[str, Any], said: str) -> None:

@@ -317,4 +317,4 @@ def test_the_command_diagnoses(tmp_path: Path) -> None:
     onnx2snn("convert", model, "-o", tmp_path / "exact")
     exact = onnx2snn("verify", model, tmp_path / "exact", "--data", data, "--diagnose").out
     assert "diagnosis: no count differs" in exact
-    one_line(onnx2snn("verify", model, tmp_path / "exact", "--diagnose"), "--data DATA.npz")
+    one_line(onnx2snn("verify", model, tmp_path / "exact", "--diagnose"), "--diagnose: samples expected", "as --data")

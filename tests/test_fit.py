@@ -145,7 +145,7 @@ def test_a_finished_run_is_left_as_it_is(trained: tuple[Path, Run, Any]) -> None
 
 
 def test_a_run_is_not_overwritten_or_continued_as_another(trained: tuple[Path, Run, Any]) -> None:
-    with pytest.raises(UsageError, match="holds a run already; --resume goes on"):
+    with pytest.raises(UsageError, match="holds a run already; resume goes on"):
         fit(network(), data(192), recipe(epochs=8), trained[0])
     with pytest.raises(UsageError, match=r"rate 0\.05 expected, found 0\.07"):
         fit(network(), data(192), recipe(epochs=8, rate=0.07), trained[0], resume=True)

@@ -415,6 +415,12 @@ def test_the_command_writes_everything(kind: str, artifacts: Path, tmp_path: Pat
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*.*"))} == first
 
 
+def test_lost_spikes_need_samples(artifacts: Path) -> None:
+    one_line(onnx2snn("report", artifacts / "if", "--drop", "0.1"), "--drop: goes with samples (--data)")
+    with pytest.raises(UsageError, match="drops: goes with samples"):
+        report(artifacts / "if", drops=(0.1,))
+
+
 def test_the_command_in_a_few_lines(artifacts: Path) -> None:
     result = onnx2snn("report", artifacts / "st-bif")
     assert result.code == 0, result.err

@@ -50,6 +50,17 @@ def test_rates_on_a_chip_are_those_of_its_network(backend: str, code: str, tmp_p
     assert first.rate == first.spikes / (first.neurons * 360 * network.steps)
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_results_may_be_read_by_whom_the_umask_lets(net: Path, mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        assert onnx2snn("simulate", net, "--data", DATA, "--save", tmp_path / "out.npz").code == 0
+        assert os.umask(mask) == mask, "it is left as it was"
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out.npz").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH", 50)

@@ -101,7 +101,7 @@ def test_what_is_refused(stages: tuple[Path, Result], images: Path, tmp_path: Pa
     one_line(result, "starting from", "4-bit (lenet)", "expected, found none")
     one_line(train(images, "-o", run, "--schedule", "32,9"), "2 to 8 (or 32 for none) expected, found 9")
     one_line(train(images, "-o", run, "--scheme", "rate-norm", "--bits", "4"), "32 bits expected", "found 4")
-    one_line(train(images, "-o", run, "--set", "trains=quantisers"), "--init RUN expected")
+    one_line(train(images, "-o", run, "--set", "trains=quantisers"), "a run to start from (--init) expected")
     assert not run.exists()
     result = train(images, "--schedule", "32,4", "-o", out, "--force", "--data-dir", tmp_path / "none")
     one_line(result, "a folder of data expected")

@@ -65,7 +65,7 @@ def test_of_another_run_it_is_refused(net: Path, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--keep", "x"), "goes with samples"),
-        (("--data", DATA, "--resume"), "--keep NAME"),
+        (("--data", DATA, "--resume"), "goes with --keep, beside"),
         (("--data", DATA, "--keep", "x", "--diagnose"), "not with --diagnose"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from onnx2snn.artifact.manifest import SCHEMA_VERSION, Manifest
+from onnx2snn.artifact.replacing import umask
 from onnx2snn.errors import ArtifactError, UsageError, located
 
 MANIFEST = "manifest.json"
@@ -30,7 +31,7 @@ def check_target(folder: Path, force: bool) -> None:
     if not _is_ours(folder):
         raise UsageError(f"{folder}: is not an onnx2snn artifact; it is left alone, choose another folder")
     if not force:
-        raise UsageError(f"{folder}: holds an artifact already; --force (force=True) replaces it")
+        raise UsageError(f"{folder}: holds an artifact already; `force` replaces it")
 
 
 def _is_ours(folder: Path) -> bool:
@@ -63,16 +64,10 @@ def writing(folder: Path, force: bool = False) -> Generator[Path]:
 
 
 def _sync(folder: Path) -> None:
-    os.chmod(folder, 0o777 & ~_umask())
+    os.chmod(folder, 0o777 & ~umask())
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _swap(scratch: Path, folder: Path, force: bool) -> None:

@@ -32,7 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (inspect, convert, simulate, verify, report, train, export, finetune, demo, passes, backends, recipes):
+MODULES = (inspect, convert, simulate, verify, report, train, export, finetune, demo, passes, backends, recipes)
+for _module in MODULES:
     app.command(_module.NAME)(_module.command)
 
 
@@ -91,7 +92,8 @@ def _fail_usage(error: Exception) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         print(words())
         sys.exit(2)
-    _fail(f"{words()} (see onnx2snn --help)", code=getattr(error, "exit_code", 2))
+    called = [word for word in sys.argv[1:2] if word in [module.NAME for module in MODULES]]
+    _fail(f"{words()} (see {' '.join(['onnx2snn', *called, '--help'])})", code=getattr(error, "exit_code", 2))
 
 
 def _fail(message: str, *reasons: str, code: int) -> None:

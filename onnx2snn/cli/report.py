@@ -31,12 +31,14 @@ def command(
     ] = None,
     model: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="The ONNX file, to prove and measure against.", show_default=False),
+        typer.Option(help="The model file (ONNX or NIR), to prove and measure against.", show_default=False),
     ] = None,
     sample: Annotated[int, typer.Option(help="The sample that is shown spike by spike.", min=0, metavar="N")] = 0,
     drop: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="P,...", help="Also lose every spike with these probabilities, three runs of each."),
+        typer.Option(
+            metavar="P,...", help="Of DATA, lose every spike with these probabilities as well, three runs of each."
+        ),
     ] = None,
     pictures: Annotated[
         Optional[Path],  # noqa: UP045

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Generator, Mapping
@@ -14,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from onnx2snn.artifact import replacing
 from onnx2snn.errors import DataError, UsageError, located
 from onnx2snn.ir import Array, Shape
 from onnx2snn.reference import pack
@@ -152,17 +151,5 @@ def write_results(path: Path, **arrays: Array) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Writes an .npz file in one step, over whatever is there."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **dict(arrays))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))

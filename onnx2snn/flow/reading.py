@@ -41,12 +41,12 @@ def discretisation(path: Path, dt: float | None, reset: str | None, integrator: 
     """
     if not is_nir(path):
         if (dt, integrator) != (None, None):
-            raise UsageError("dt, integrator: go with NIR files, whose time is continuous; found an ONNX file")
+            raise UsageError("`dt`, `integrator`: go with NIR files, whose time is continuous; found an ONNX file")
         return None
     from onnx2snn.frontends.nir import Discretisation
 
     if dt == 0:
-        raise UsageError("dt: a positive length of a step expected, found 0")
+        raise UsageError("`dt`: a positive length of a step expected, found 0")
     return Discretisation(dt or 0.0, reset or "", integrator or "euler")
 
 

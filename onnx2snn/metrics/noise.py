@@ -34,20 +34,18 @@ class Noise:
 
     def __post_init__(self) -> None:
         if not 0 <= self.drop <= 1:
-            raise UsageError(f"drop: a probability from 0 to 1 expected, found {self.drop}")
-        for name, sigma in (("weight noise", self.weight), ("threshold noise", self.threshold)):
+            raise UsageError(f"`drop`: a probability from 0 to 1 expected, found {self.drop}")
+        for name, sigma in (("weight", self.weight), ("threshold", self.threshold)):
             if not 0 <= sigma < float("inf"):
-                raise UsageError(f"{name}: a standard deviation of at least 0 expected, found {sigma}")
+                raise UsageError(f"`{name}`: a standard deviation of at least 0 expected, found {sigma}")
         if not 0 <= self.seed < WORDS:
-            raise UsageError(f"seed: a whole number from 0 to {WORDS - 1} expected, found {self.seed}")
+            raise UsageError(f"`seed`: a whole number from 0 to {WORDS - 1} expected, found {self.seed}")
         if not 1 <= self.repeats < WORDS:
-            raise UsageError(f"repeats: a whole number from 1 on expected, found {self.repeats}")
+            raise UsageError(f"`repeats`: a whole number from 1 on expected, found {self.repeats}")
         if self.drop_in and not self.drop:
-            raise UsageError("drop_in: names where spikes are lost; give the probability as well (--drop P)")
+            raise UsageError("`drop_in`: names where spikes are lost; give the probability as well (`drop`)")
         if self.repeats > 1 and not self:
-            raise UsageError(
-                "repeats: without noise every run is the same; give --drop, --weight-noise or --threshold-noise"
-            )
+            raise UsageError("`repeats`: without noise every run is the same; give `drop`, `weight` or `threshold`")
 
     def __bool__(self) -> bool:
         return bool(self.drop or self.weight or self.threshold)

@@ -31,4 +31,4 @@ def check_complete(recipe: Sequence[Pass], made: Graph) -> None:
     if lacking:
         expected = " and ".join(TAKEN_BY[kind] for kind in lacking)
         found = " and ".join(f"{len(left[kind])} {kind.__name__}" for kind in lacking)
-        raise UsageError(f"passes: {expected} expected in the recipe before map-neurons, found {found} left")
+        raise UsageError(f"`passes`: {expected} expected in the recipe before map-neurons, found {found} left")

@@ -43,7 +43,7 @@ Stage = Callable[[str], Progress | None]  #: given the name of what comes next, 
 
 RUNS = 3  #: with each probability of losing spikes
 NO_DATA = "needs samples: give --data DATA.npz (arrays x and, for accuracy, y)"
-NO_MODEL = "needs the model that was converted: give --model MODEL.onnx"
+NO_MODEL = "needs the model that was converted: give --model MODEL"
 
 
 @dataclass(frozen=True)

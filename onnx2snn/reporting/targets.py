@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onnx2snn.artifact import replacing
 from onnx2snn.errors import DataError, UsageError
 from onnx2snn.extras import need
 from onnx2snn.reporting.pictures import FORMATS, PICTURES, Format
@@ -29,7 +28,7 @@ class Targets:
     def check(self, force: bool) -> None:
         """Raises before any work where something is missing or would be lost."""
         if self.format not in FORMATS:
-            raise UsageError(f"format: {' or '.join(FORMATS)} expected, found {self.format!r}")
+            raise UsageError(f"`format`: {' or '.join(FORMATS)} expected, found {self.format!r}")
         if self.page or self.pictures:
             need("a report with pictures", "matplotlib", "jinja2")
         for folder in (self.pictures, self.tables):
@@ -39,7 +38,7 @@ class Targets:
             if not (path.parent if path == self.page else path.parent.absolute().parent).is_dir():
                 raise DataError(f"{path}: a folder to write to expected, found none")
             if path.is_dir() or (path.exists() and not force):
-                raise UsageError(f"{path}: is there already{'' if path.is_dir() else '; --force replaces it'}")
+                raise UsageError(f"{path}: is there already{'' if path.is_dir() else '; `force` replaces it'}")
 
     def write(self, facts: Report) -> list[Path]:
         """Writes everything, each file whole or not at all, and says what was written."""
@@ -73,15 +72,7 @@ class Targets:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.partial-", dir=path.absolute().parent)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from onnx2snn.errors import UsageError
 from onnx2snn.reporting.facts import Report
 from onnx2snn.reporting.gather import Stage, Wanted, gather
 from onnx2snn.reporting.pictures import Format
@@ -29,13 +30,15 @@ def report(
 
     out: the HTML page to write.  data: samples to run (see `onnx2snn.simulate`).  model: the file that was converted,
     to prove and measure against.  sample: which of the samples, from 0, is shown spike by spike.
-    drops: probabilities to lose every spike with, each tried three times.
+    drops: probabilities to lose every spike with, each tried three times; go with samples.
     pictures, format: a folder for the pictures as `png` or `svg` files.  tables: a folder for JSON and CSV files.
     stage(name) is called as each part of the work begins and returns what to tell its progress, or None.
     Raises `UsageError` where a file is there already (unless `force`), `MissingExtraError` without the extra `report`
     where a page or pictures are asked for, and what `verify` and `simulate` raise.
     """
     targets = Targets(_path(out), _path(pictures), format, _path(tables))
+    if drops and data is None:
+        raise UsageError("`drops`: goes with samples (`data`), which are run with spikes lost; found none")
     targets.check(force)
     facts = gather(Wanted(Path(folder), _path(data), _path(model), sample, tuple(drops)), stage)
     targets.write(facts)

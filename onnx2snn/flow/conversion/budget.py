@@ -27,14 +27,14 @@ class Budget:
             name, _, bits = (word.strip() for word in part.partition("="))
             if name not in known or name in found or not bits.isdigit() or not 2 <= int(bits) <= MOST_BITS:
                 expected = f"name=bits with a name of {', '.join(known)} and 2 to {MOST_BITS} bits"
-                raise UsageError(f"--bits: {expected} expected, found {part.strip()!r}")
+                raise UsageError(f"`bits`: {expected} expected, found {part.strip()!r}")
             found[name] = int(bits)
         return Budget(**found)
 
     def applied(self, recipe: Recipe) -> Recipe:
         """The recipe with integers that fit; raises `UsageError` where it makes none that can be told to."""
         if not any(isinstance(step, MakeInteger) for step in recipe):
-            raise UsageError("--bits: whole numbers and a backend without limits of its own expected (numpy, torch)")
+            raise UsageError("`bits`: whole numbers and a backend without limits of its own expected (numpy, torch)")
         return tuple(self._within(step) if isinstance(step, MakeInteger) else step for step in recipe)
 
     def _within(self, step: MakeInteger) -> MakeInteger:

@@ -10,6 +10,7 @@ from onnx2snn.errors import UnknownNameError, UsageError
 from onnx2snn.ir import Graph
 from onnx2snn.passes import CALIBRATION, FindWeightGrids, FoldBatchnorm, QuantiseWeights, Recipe, approximate
 from onnx2snn.passes.text import parse_recipe
+from onnx2snn.words import option
 
 LEVELS = 15
 CORRECTIONS = ("theta", "bias", "v0")  #: in the order in which they are worked out
@@ -45,17 +46,17 @@ class Calibration:
         if unknown:
             raise UnknownNameError(f"no correction {unknown[0]!r}; known: {', '.join(CORRECTIONS)}")
         if not 50 < self.percentile <= 100:
-            raise UsageError(f"percentile: a number above 50, at most 100 expected, found {self.percentile}")
+            raise UsageError(f"`percentile`: a number above 50, at most 100 expected, found {self.percentile}")
         whole = {"levels": (1, 65535), "input_levels": (0, 65535), "weight_bits": (0, 16)}
         for name, (low, high) in whole.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise UsageError(f"{name}: a whole number from {low} to {high} expected, found {value!r}")
+                raise UsageError(f"`{name}`: a whole number from {low} to {high} expected, found {value!r}")
         if self.weight_bits == 1:
-            raise UsageError("weight_bits: 0 or 2 to 16 expected, found 1")
+            raise UsageError("`weight_bits`: 0 or 2 to 16 expected, found 1")
         rounding = QuantiseWeights(self.weight_bits or 8, self.weight_scales, self.weight_search)
         if not self.weight_bits and rounding != QuantiseWeights():
-            raise UsageError("weight_scales and weight_search go with weight_bits")
+            raise UsageError("`weight_scales` and `weight_search` go with `weight_bits`")
 
     @property
     def needs_samples(self) -> bool:
@@ -86,14 +87,12 @@ class Calibration:
 
     def words(self) -> list[str]:
         """What differs from the defaults, as options of the command line."""
-        names = {"method": "calibrate-method", "input_levels": "quantise-input", "weight_scales": "weight-scale"}
         found: list[str] = []
         for one in fields(self):
             value = getattr(self, one.name)
             if value != one.default:
-                option = f"--{names.get(one.name, one.name.replace('_', '-'))}"
                 text = ",".join(value) if one.name == "correct" else str(value)
-                found.append(option if value is True else f"{option} {text}")
+                found.append(option(one.name) if value is True else f"{option(one.name)} {text}")
         return found
 
 

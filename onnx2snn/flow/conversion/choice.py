@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from onnx2snn.artifact import Network
 from onnx2snn.backends.base import Backend, Price
-from onnx2snn.errors import BackendError, PassError
+from onnx2snn.errors import BackendError, PassError, UsageError
 from onnx2snn.flow.conversion.options import Options
 
 
@@ -30,7 +30,7 @@ def choose(backend: Backend, options: Options, lower: Callable[[str], Network]) 
     refused: dict[str, BackendError | PassError | str] = {}
     for code in backend.chooses:
         if unfit := options.excludes(code):
-            refused[code] = unfit
+            refused[code] = str(UsageError(unfit))
             continue
         try:
             network = lower(code)

@@ -234,7 +234,7 @@ class Conversion:
     def _calibrate_steps(self, backend: Backend, code: str) -> int:
         wanted = self.options.calibrate_steps
         if wanted and code != "if":
-            raise UsageError(f"calibrate_steps: code if expected, which alone has offsets to calibrate; found {code}")
+            raise UsageError(f"`calibrate_steps`: code if expected, which alone has offsets to calibrate; found {code}")
         if wanted and not backend.calibrates:
             raise BackendError(f"backend {backend.name} cannot calibrate initial membranes; use --backend numpy")
         return wanted

@@ -51,17 +51,17 @@ class Imported:
     def __post_init__(self) -> None:
         asked = [name for name in MAPPED if getattr(self.options, name) != getattr(Options(), name)]
         if asked:
-            raise UsageError(f"{', '.join(asked)}: goes with an ONNX network; this file holds neurons of its own")
+            raise UsageError(f"`{'`, `'.join(asked)}`: goes with an ONNX network; this file holds neurons of its own")
         if self.calibration.needs_samples:
             raise UsageError(
-                "calibration: goes with an ONNX network; of a spiking one only weight_bits and what goes with it round"
+                "calibration: goes with an ONNX network; of a spiking one `weight_bits` alone, and what goes with it"
             )
         if self.options.settle == "auto":
-            raise UsageError("settle: a number of steps expected for a trained spiking network, found 'auto'")
+            raise UsageError("`settle`: a number of steps expected for a trained spiking network, found 'auto'")
         if not (self.options.steps or self.steps):
-            raise UsageError("steps: a number expected, as the file does not say how long a run is; give --steps T")
+            raise UsageError("`steps`: a number expected, as the file does not say how long a run is")
         if self.steps > MOST_STEPS and not self.options.steps:
-            raise UsageError(f"steps: its file asks for {self.steps}, at most {MOST_STEPS} expected; give --steps T")
+            raise UsageError(f"`steps`: its file asks for {self.steps}, at most {MOST_STEPS} expected; say how many")
 
     @property
     def code(self) -> str:

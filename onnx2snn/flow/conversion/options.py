@@ -46,15 +46,17 @@ class Options:
         if self.code is not None and self.code not in CODES:
             raise UnknownNameError(f"no code {self.code!r}; known: {', '.join(CODES)}")
         if self.steps is not None:
-            _check_number("steps", self.steps, 1)
+            _check_number("`steps`", self.steps, 1)
         if self.settle is not None and not (isinstance(self.settle, str) and self.settle == "auto"):
-            _check_number("settle", self.settle, 0, " or 'auto'")
-        _check_number("most_levels", self.most_levels, 0)
-        _check_number("calibrate_steps", self.calibrate_steps, 0)
+            _check_number("`settle`", self.settle, 0, " or 'auto'")
+        _check_number("`most_levels`", self.most_levels, 0)
+        _check_number("`calibrate_steps`", self.calibrate_steps, 0)
         if self.drop_requantisation and self.passes is not None:
-            raise UsageError("drop_requantisation: goes with the backend's own recipe; name the pass in passes instead")
+            raise UsageError(
+                "`drop_requantisation`: goes with the backend's own recipe; name the pass in `passes` instead"
+            )
         if self.passes is not None and not parse_recipe(self.passes):
-            raise UsageError("passes: one pass or more expected, found none (see onnx2snn passes)")
+            raise UsageError("`passes`: one pass or more expected, found none (see onnx2snn passes)")
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
                 _check_number("pass map-neurons: steps", step.steps, 0)
@@ -62,7 +64,7 @@ class Options:
         if self.code is not None:
             self._check_schedule(self.code)
         if (self.decay, self.reset) != (None, None) and (self.code != "lif" or self.passes is not None):
-            raise UsageError("decay, reset: go with --code lif; beside --passes, map-neurons takes them itself")
+            raise UsageError("`decay`, `reset`: go with `code` lif; beside `passes`, map-neurons takes them itself")
         check_leak("lif", *self.leak)
 
     def _check_schedule(self, code: str) -> None:
@@ -72,11 +74,11 @@ class Options:
     def excludes(self, code: str) -> str:
         """Why a code cannot be run so, or "": units side by side need one step, and rest after it."""
         if code == "ladder" and self.steps not in (None, 1):
-            return f"steps: code ladder runs in one step, all units at once; found {self.steps}"
+            return f"`steps`: code ladder runs in one step, all units at once; found {self.steps}"
         if code == "ladder" and self.settle not in (None, 0, "auto"):
-            return f"settle: code ladder is done after its one step; 0 or auto expected, found {self.settle}"
+            return f"`settle`: code ladder is done after its one step; 0 or auto expected, found {self.settle}"
         if code == "ladder" and self.calibrate_steps:
-            return "calibrate_steps: code if expected, which alone has offsets to calibrate; found ladder"
+            return "`calibrate_steps`: code if expected, which alone has offsets to calibrate; found ladder"
         return ""
 
     @property

@@ -57,7 +57,7 @@ class Partial:
             if resume and found != self.key:
                 different = ", ".join(name for name in self.key if found.get(name) != self.key[name])
                 raise UsageError(
-                    f"{self.folder}: partial results of another evaluation ({different} differs); run without --resume"
+                    f"{self.folder}: partial results of another evaluation ({different} differs); run without `resume`"
                 )
             if not resume:
                 shutil.rmtree(self.folder)

@@ -99,14 +99,14 @@ def simulate(
     if save is not None:
         check_results(Path(save), ("output", "steps"))
     elif resume:
-        raise UsageError("resume: goes with a file to save results to (--save), beside which they are kept")
+        raise UsageError("`resume`: goes with a file to save results to (`save`), beside which they are kept")
     tables = [load_device(name) for name in devices or DEVICES]
     artifact = open_artifact(Path(folder))
     with SampleStream(Path(data), artifact.manifest.inputs) as stream:
         with located(str(data)):
             _check_answers(artifact, stream)
         trial = Trial(artifact, exit_rule or MARGIN, noise, in_numpy)
-        asked = {"energy": devices, "early exit": exit_rule}
+        asked = {"`devices`": devices, "`exit_rule`": exit_rule}
         refused = [] if trial.watched else [name for name, value in asked.items() if value is not None]
         if refused:
             raise UsageError(f"{', '.join(refused)}: {only_numpy(artifact.manifest.backend)}")

@@ -112,7 +112,7 @@ class Trial:
 def only_numpy(backend: str) -> str:
     """What to do where an artifact's own simulator does not tell what happens at each tick."""
     return (
-        f"the simulator of backend {backend} does not show single steps; run the network in the NumPy one (--in-numpy)"
+        f"the simulator of backend {backend} does not show single steps; run the network in the NumPy one (`in_numpy`)"
     )
 
 

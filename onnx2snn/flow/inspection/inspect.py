@@ -53,10 +53,10 @@ def inspect(
     how = discretisation(path, dt, reset, integrator)
     if how is not None:
         if data is not None:
-            raise UsageError("--data: goes with an ONNX network; a trained spiking network has no levels to save")
+            raise UsageError("`data`: goes with an ONNX network; a trained spiking network has no levels to save")
         return inspect_imported(path, how)
     if reset is not None:
-        raise UsageError("reset: goes with NIR files, whose neurons are there already; found an ONNX file")
+        raise UsageError("`reset`: goes with NIR files, whose neurons are there already; found an ONNX file")
     try:
         reading = read_onnx(path)
     except Onnx2SnnError as error:

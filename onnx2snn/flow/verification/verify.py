@@ -71,7 +71,7 @@ def verify(
     findings: list[str] = []
     case = _opened(Path(model), Path(folder), findings)
     if case.spiking and diagnose:
-        raise UsageError("--diagnose: goes with an ONNX network; a trained spiking network has no staircases to miss")
+        raise UsageError("`diagnose`: goes with an ONNX network; a trained spiking network has no staircases to miss")
     artifact, certificate = case.artifact, case.certificate()
     claims = _against_claims(artifact, case.graph, certificate)
     findings += [_of_another(case.another, claims, len(certificate.verdicts))] if case.another else claims
@@ -97,11 +97,11 @@ def verify(
 
 def _check_use(data: object, diagnose: bool, keep: object, resume: bool) -> None:
     if keep is not None and (data is None or diagnose):
-        raise UsageError("--keep: goes with samples (--data), and not with --diagnose")
+        raise UsageError("`keep`: goes with samples (`data`), and not with `diagnose`")
     if resume and keep is None:
-        raise UsageError("--resume: goes with --keep NAME, beside which measurements are kept")
+        raise UsageError("`resume`: goes with `keep`, beside which measurements are kept")
     if diagnose and data is None:
-        raise UsageError("--diagnose: samples expected, found none; give --data DATA.npz")
+        raise UsageError("`diagnose`: samples expected, found none; give them as `data`")
 
 
 def _opened(model: Path, folder: Path, findings: list[str]) -> Case:

@@ -50,11 +50,11 @@ class Discretisation:
 
     def __post_init__(self) -> None:
         if not 0 <= self.dt < float("inf"):
-            raise UsageError(f"dt: a positive length of a step expected, found {self.dt}")
+            raise UsageError(f"`dt`: a positive length of a step expected, found {self.dt}")
         if self.reset not in ("", *get_args(Reset)):
-            raise UsageError(f"reset: {' or '.join(get_args(Reset))} expected, found {self.reset!r}")
+            raise UsageError(f"`reset`: {' or '.join(get_args(Reset))} expected, found {self.reset!r}")
         if self.integrator not in get_args(Integrator):
-            raise UsageError(f"integrator: {' or '.join(get_args(Integrator))} expected, found {self.integrator!r}")
+            raise UsageError(f"`integrator`: {' or '.join(get_args(Integrator))} expected, found {self.integrator!r}")
 
     def settled(self, metadata: Mapping[str, Value]) -> Discretisation:
         """With what the metadata of a file say where the user says nothing."""

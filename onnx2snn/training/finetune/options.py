@@ -39,11 +39,11 @@ class Options:
         for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
             value: object = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise UsageError(f"{name}: a whole number of at least {least} expected, found {value!r}")
+                raise UsageError(f"`{name}`: a whole number of at least {least} expected, found {value!r}")
         if not (math.isfinite(self.rate) and self.rate > 0):
-            raise UsageError(f"rate: a positive number expected, found {self.rate}")
+            raise UsageError(f"`rate`: a positive number expected, found {self.rate}")
         if not 0 < self.validation < 1:
-            raise UsageError(f"validation: a share between 0 and 1 expected, found {self.validation}")
+            raise UsageError(f"`validation`: a share between 0 and 1 expected, found {self.validation}")
         if self.criterion not in get_args(Criterion):
             known = ", ".join(get_args(Criterion))
             raise UnknownNameError(f"no criterion {self.criterion!r}; known: {known}")

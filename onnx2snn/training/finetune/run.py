@@ -122,7 +122,7 @@ def _device(name: str) -> torch.device:
         torch.zeros((), device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"device: a device that PyTorch can use expected, found {name!r} ({reason})") from None
+        raise UsageError(f"`device`: a device that PyTorch can use expected, found {name!r} ({reason})") from None
     return device
 
 
@@ -133,7 +133,7 @@ def _refuse(artifact: Artifact, graph: Graph) -> None:
     if manifest.fine_tuning is not None:
         raise UsageError(f"{artifact.folder}: is fine-tuned already; fine-tune the artifact that it was made from")
     if manifest.calibrate_steps:
-        raise UsageError(f"{artifact.folder}: sets membranes anew for each sample (--calibrate-steps); convert without")
+        raise UsageError(f"{artifact.folder}: sets membranes anew for each sample (`calibrate_steps`); convert without")
     silent = schedule.settle is None or schedule.settle >= settle_bound(graph, schedule.steps)
     if silent and all(node.op.exact for node in graph.of(Neuron) if isinstance(node.op, Neuron)):
         raise UsageError(

@@ -30,7 +30,7 @@ class Processes:
         """Lightning's words for them: gloo between CPUs, nccl between GPUs, where batch statistics are shared."""
         gpu = device == "gpu" or (device == "auto" and torch.cuda.is_available())
         if gpu and not torch.cuda.is_available():
-            raise UsageError("--device gpu: a GPU that torch can use expected, found none")
+            raise UsageError("`device` gpu: a GPU that torch can use expected, found none")
         where = {"accelerator": "gpu" if gpu else "cpu", "devices": self.local, "num_nodes": self.count // self.local}
         if self.count == 1:
             return where

@@ -122,7 +122,9 @@ def _check(job: Job, recipes: Sequence[Recipe]) -> None:
         if job.scheme in REAL and bits != FLOAT:
             raise UsageError(f"scheme {job.scheme}: 32 bits expected, as all values are real, found {bits}")
         if recipe.trains == "quantisers" and job.init is None:
-            raise UsageError(f"recipe {job.plan.name}: trains quantisers alone: --init RUN expected, found none")
+            raise UsageError(
+                f"recipe {job.plan.name}: trains quantisers alone: a run to start from (`init`) expected, found none"
+            )
 
 
 def _data(job: Job, before: tuple[object, Run] | None) -> DataSet:
@@ -138,7 +140,7 @@ def check_target(job: Job) -> None:
     """Raises `UsageError` where training into `job.out` would lose something."""
     out = job.out
     if job.force and job.resume:
-        raise UsageError("--force replaces a run and --resume goes on with it: one of the two expected")
+        raise UsageError("`force` replaces a run and `resume` goes on with it: one of the two expected")
     if not out.exists() and not out.is_symlink():
         return
     if not out.is_dir():
@@ -148,6 +150,6 @@ def check_target(job: Job) -> None:
     if not all(entry.name in OURS or STAGE.fullmatch(entry.name) for entry in out.iterdir()):
         raise UsageError(f"{out}: is not a run; it is left alone, choose another folder")
     if not job.force and any([*out.glob(RECORD), *out.glob(f"*/{RECORD}")]):
-        raise UsageError(f"{out}: holds a run already; --resume goes on with it, --force replaces it")
+        raise UsageError(f"{out}: holds a run already; `resume` goes on with it, `force` replaces it")
     if job.force and job.init is not None and job.init.resolve().is_relative_to(out.resolve()):
-        raise UsageError(f"--init {job.init}: lies in {out}, which --force would replace")
+        raise UsageError(f"`init` {job.init}: lies in {out}, which `force` would replace")

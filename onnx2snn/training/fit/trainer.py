@@ -108,7 +108,7 @@ def _before(folder: Path, run: Run, share: Processes, resume: bool) -> Run | Non
     if not (resume or share.first) or not (folder / RECORD).exists():
         return None
     if not resume:
-        raise UsageError(f"{folder}: holds a run already; --resume goes on with it, --force replaces it")
+        raise UsageError(f"{folder}: holds a run already; `resume` goes on with it, `force` replaces it")
     before = read_record(folder)
     made = [change for change in _differences(before, run) if change[0] not in FREE]
     for name, expected, found in [*made, *_differences(before.recipe, run.recipe)]:
