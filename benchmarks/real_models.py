@@ -5,7 +5,7 @@
 runs every file, or those with PART in their names and leaves the other rows as they are. It reads the models in
 DATA/onnx (see `onnx2snn.training.data.default_data`) and writes benchmarks/results/real_models.json. Each file is
 inspected, converted to code st-bif (real-valued ones calibrated first, on 256 samples or on 8 where an input has more
-than 20,000 entries: method mse, 31 levels) and verified on 64 samples (fewer where that takes long, see `FEWER`): real
+than 20,000 entries: method mse, 31 levels) and verified on 64 samples: real
 images where the model is for MNIST or CIFAR-10, else random ones over the range of the input. Time and peak memory are
 those of inspect and convert, in a process of their own.
 """
@@ -27,9 +27,6 @@ ROOT = Path(__file__).parent
 RESULT = ROOT / "results" / "real_models.json"
 SAMPLES, CALIBRATION = 64, 256
 LARGE = 20_000  #: entries of an input from which on 8 samples to calibrate with have to do
-FEWER = {  #: samples to compare of networks that take long
-    "qonnx-nn_resize-quant_model.onnx": 16,
-}
 MOST_SECONDS = 7200
 
 
@@ -131,7 +128,7 @@ def samples(path: Path, data: Path) -> tuple[np.ndarray, int, str]:
 
     graph = read_onnx(path).graph
     shape = graph.shape(graph.of(Input)[0].name)
-    compared = FEWER.get(path.name, SAMPLES)
+    compared = SAMPLES
     count = compared + (8 if int(np.prod(shape)) > LARGE else CALIBRATION)
     random = np.random.default_rng(0)
     if shape == (1, 28, 28) and "mnist" in path.name.lower():
