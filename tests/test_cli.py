@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from command import one_line, onnx2snn
-from models import lenet, residual
+from models import ModelBuilder, lenet, residual
 
-from onnx2snn.frontends.onnx import OnnxRuntime
+from onnx2snn.frontends.onnx import RULES, OnnxRuntime
 
 DEMO = Path(str(files("onnx2snn"))) / "demo"
 MODEL, DATA = DEMO / "digits.onnx", DEMO / "digits.npz"
@@ -139,8 +139,41 @@ def test_a_recipe_that_lacks_passes_is_told_which(
     recipe: str, lacking: str, left: str, backend: str, tmp_path: Path
 ) -> None:
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--backend", backend)
-    one_line(result, f"passes: {lacking} expected in the recipe before map-neurons, found {left} left\n")
+    one_line(result, f"--passes: {lacking} expected in the recipe before map-neurons, found {left} left\n")
     assert result.code == 2
+
+
+@pytest.mark.parametrize(
+    ("op", "recipe", "lacking"),
+    [
+        ("Softmax", "insert-staircases, encode-input", "add-readouts"),
+        ("Sigmoid", "insert-staircases, encode-input", "probe-staircases and unroll-steps"),
+    ],
+)
+def test_a_recipe_that_leaves_real_values_is_told_which_passes_take_them(
+    op: str, recipe: str, lacking: str, tmp_path: Path
+) -> None:
+    m = ModelBuilder(["N", 4])
+    x = m.gemm(m.quantise("x"), 4, 4)
+    x = m.gemm(m.quantise(m.node("Sigmoid", x)), 4, 3) if op == "Sigmoid" else m.node("Softmax", x, axis=1)
+    model = m.save(x, tmp_path / "m.onnx")
+    result = onnx2snn("convert", model, "-o", tmp_path / "net", "--passes", recipe)
+    expected = f"--passes: {lacking} expected in the recipe before map-neurons, found "
+    one_line(result, f"{expected}{op}_1 (", f"from {op} '/{op}_1') real-valued")
+    better = recipe.replace("insert-staircases", "insert-staircases, add-readouts")
+    if op == "Sigmoid":
+        better = "probe-staircases, insert-staircases, unroll-steps, encode-input, collect-bias"
+    assert onnx2snn("convert", model, "-o", tmp_path / "net", "--passes", better).code == 0
+
+
+def test_a_recipe_cannot_help_what_has_no_staircase(tmp_path: Path) -> None:
+    m = ModelBuilder(["N", 4])
+    x = m.gemm(m.node("Relu", m.gemm(m.quantise("x"), 4, 4)), 4, 3)
+    model = m.save(x, tmp_path / "m.onnx")
+    result = onnx2snn("convert", model, "-o", tmp_path / "net", "--passes", "insert-staircases, encode-input")
+    one_line(
+        result, "--passes: left real-valued: Relu_1 (Relu, from Relu '/Relu_1'): a real-valued activation: quantise"
+    )
 
 
 def test_explain_says_what_changed_and_what_was_left(tmp_path: Path) -> None:
@@ -151,7 +184,6 @@ def test_explain_says_what_changed_and_what_was_left(tmp_path: Path) -> None:
 
 
 def test_calibrate_a_float_model(tmp_path: Path) -> None:
-    from models import ModelBuilder
 
     m = ModelBuilder(["N", 1, 8, 8])
     y = m.node("Relu", m.node("Conv", "x", m.constant(m.rng.normal(0, 0.3, (4, 1, 3, 3)))))
@@ -391,3 +423,13 @@ def test_schemas_of_tables_name_every_field(backend: str, code: str, tmp_path: P
     assert "NAME/weight" in found[f"tables.json ({code})"]["arrays"]
     assert onnx2snn("backends", "--schema", "numpy").json == {}
     one_line(onnx2snn("backends", "--schema", "nothing"), "no backend 'nothing'")
+
+
+def test_ops_lists_what_is_read() -> None:
+    found = onnx2snn("ops", "--json").json
+    assert len(found["onnx"]) == len(RULES) > 80
+    assert {"Conv", "QuantizeLinear", "com.microsoft:QGemm"} <= set(found["onnx"])
+    assert {"Input", "Output", "LIF", "CubaLIF"} <= set(found["nir"])
+    text = onnx2snn("ops").out
+    assert all(name in text for names in found.values() for name in names)
+    assert max(len(line) for line in text.splitlines()) <= 100

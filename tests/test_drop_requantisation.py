@@ -45,5 +45,5 @@ def test_only_branches_go(name: str, tmp_path: Path) -> None:
 def test_with_a_recipe_of_ones_own_it_is_named_there(tmp_path: Path) -> None:
     model = RESIDUAL.save(tmp_path)
     result = onnx2snn("convert", model, "-o", tmp_path / "n", "--drop-requantisation", "--passes", "fold-batchnorm")
-    one_line(result, "drop_requantisation", "passes")
+    one_line(result, "--drop-requantisation", "passes")
     assert result.code == 2

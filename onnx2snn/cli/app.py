@@ -15,6 +15,7 @@ from onnx2snn.cli import (
     export,
     finetune,
     inspect,
+    ops,
     passes,
     recipes,
     report,
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-MODULES = (inspect, convert, simulate, verify, report, train, export, finetune, demo, passes, backends, recipes)
+MODULES = (inspect, convert, simulate, verify, report, train, export, finetune, demo, ops, passes, backends, recipes)
 for _module in MODULES:
     app.command(_module.NAME)(_module.command)
 

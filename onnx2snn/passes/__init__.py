@@ -6,6 +6,7 @@ from onnx2snn.passes.base import Approximation, Pass, Recipe, Rewrite, approxima
 from onnx2snn.passes.cancel_transposes import CancelTransposes
 from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
 from onnx2snn.passes.collect_bias import CollectBias
+from onnx2snn.passes.completeness import check_complete
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
 from onnx2snn.passes.drop_requantisation import DropRequantisation
 from onnx2snn.passes.drop_whole_rounding import DropWholeRounding
@@ -14,7 +15,6 @@ from onnx2snn.passes.find_weight_grids import FindWeightGrids
 from onnx2snn.passes.fold_batchnorm import FoldBatchnorm
 from onnx2snn.passes.fold_moves import FoldMoves
 from onnx2snn.passes.fold_sumpool import FoldSumpool
-from onnx2snn.passes.hints import check_complete
 from onnx2snn.passes.inject_steps import InjectSteps
 from onnx2snn.passes.insert_staircases import InsertStaircases
 from onnx2snn.passes.lift_quantisers import LiftQuantisers

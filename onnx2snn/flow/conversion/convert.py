@@ -143,7 +143,7 @@ class Conversion:
         front, start = tuner.front(tuner.facts), ()
         reference, lost = approximate(self.ann, (*front, *staircases), None if corrections else observer)
         if self.options.passes is not None:
-            check_complete(staircases, reference)
+            check_complete(staircases, reference, run_passes(self.ann, front))
         code = wanted if mapping is None else _code_of(mapping)
         if code in UNSIGNED and self.options.passes is None and _has_negative_counts(reference):
             staircases = _with(staircases, OffsetStaircases(), before=MoveMaxpool)  # shifts may keep a pool in place

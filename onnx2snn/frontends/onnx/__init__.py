@@ -17,7 +17,7 @@ from onnx2snn.frontends.onnx import (
     windows,
 )
 from onnx2snn.frontends.onnx.reader import Listed, list_nodes, read_onnx
-from onnx2snn.frontends.onnx.rules import RULES
+from onnx2snn.frontends.onnx.rules import RULES, known_ops
 from onnx2snn.frontends.onnx.runtime import Executor, OnnxReference, OnnxRuntime, executor
 from onnx2snn.frontends.reading import Reading, Record
 
@@ -48,6 +48,7 @@ __all__ = [
     "Reading",
     "Record",
     "executor",
+    "known_ops",
     "list_nodes",
     "read_onnx",
 ]

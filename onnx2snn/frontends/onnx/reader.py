@@ -69,12 +69,17 @@ def _refuse_unknown(model: onnx_ir.Model) -> None:
         return
     opsets = {domain or "ai.onnx": version for domain, version in model.opset_imports.items()}
     places = [
-        f"node {name!r} op {node.op_type} (domain {domain}, opset {opsets.get(domain, '?')})"
+        f"node {name!r} op {node.op_type} (domain {domain}, opset {opsets.get(domain, '?')}){_elsewhere(node)}"
         for node in unknown
         for name, domain in [(node.name or node.outputs[0].name, _domain(node))]
     ]
-    supported = ", ".join(sorted(name if not domain else f"{domain}:{name}" for domain, name in RULES))
-    raise unsupported(places, f"Supported ops: {supported}")
+    raise unsupported(places, f"{len(RULES)} ops are read (onnx2snn ops); onnx2snn inspect says what to change")
+
+
+def _elsewhere(node: onnx_ir.Node) -> str:
+    """Where an op of this name is read, if it is one of another domain."""
+    domains = [domain or "ai.onnx" for domain, name in RULES if name == node.op_type]
+    return f"; {node.op_type} is read in domain {' and '.join(domains)}" if domains else ""
 
 
 def _name(node: onnx_ir.Node) -> str:

@@ -12,6 +12,11 @@ Registered = TypeVar("Registered", bound=Rule)
 RULES: dict[tuple[str, str], Rule] = {}
 
 
+def known_ops() -> list[str]:
+    """What is read, as `Name`, or `domain:Name` outside ONNX's own domain."""
+    return sorted(f"{domain}:{name}" if domain else name for domain, name in RULES)
+
+
 def rule(*names: str, domain: str = "") -> Callable[[Registered], Registered]:
     """Registers how ONNX ops of these names are read: `rule(reader, node, *input symbols) -> output symbol(s)`."""
 
