@@ -10,7 +10,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from onnx2snn.analysis.breakpoints import Climb
-from onnx2snn.analysis.gaps import Gaps, Line
+from onnx2snn.analysis.gaps import FINEST, Gaps, Line
 from onnx2snn.analysis.pairs import PairClimb, PairTable, check_pair
 
 dyadic = st.builds(lambda m, e: m / 2.0**e, st.integers(1, 48), st.integers(2, 5))
@@ -42,8 +42,9 @@ def test_the_least_distance_from_a_whole_number(climb: PairClimb) -> None:
         }
         distances = {case: abs(x - round(x)) for case, x in places.items()}
         least = min(distances.values())
-        assert least - Fraction(1, 10**9) <= Fraction(float(gaps.width[row])) <= least
-        assert distances[int(gaps.k[row]), int(gaps.a2[row])] - least <= Fraction(1, 10**9)
+        assert least - 4 * Fraction(FINEST) <= Fraction(float(gaps.width[row])) <= least
+        k, a2 = (int(found[0]) for found in gaps.nearest(np.array([row])))
+        assert distances[k, a2] - least <= 4 * Fraction(FINEST)
 
 
 @given(pair_climbs(), st.integers(2, 14), st.integers(0, 12), st.integers(-3, 3), st.booleans())

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx2snn.analysis.breakpoints import DOUBT, Climb
+from onnx2snn.analysis.turns import TURN, turns
 from onnx2snn.ir import Array
 
 BLOCK = 1 << 15  #: numbers that are sorted at once; they stay in the cache
-TURN = 1 << 52  #: a fraction is kept as a whole number out of so many
+HALF = np.uint64(32)  #: bits of a fraction that are sorted by, the last of which says whose it is
+FINEST = 2.0**-31  #: by which two fractions differ at least then
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,6 @@ class Gaps:
 
     line: where they are.  doubt: by how much float64 may be wrong about them.
     width: the least distance, what float64 may be wrong by taken off.  All float64 (channels,).
-    k, a2: the breakpoint that has it.
     """
 
     line: Line
@@ -52,8 +53,16 @@ class Gaps:
     counts: range
     doubt: Array
     width: Array
-    k: Array
-    a2: Array
+
+    @property
+    def k(self) -> Array:
+        """The counts whose breakpoints there are."""
+        return np.arange(self.climb.lo + 1, self.climb.hi + 1)
+
+    @property
+    def a2(self) -> Array:
+        """The counts of the second branch."""
+        return np.arange(self.counts[0], self.counts[-1] + 1)
 
     def off(self, table: Line) -> Array:
         """The most by which a table is off in each channel; where it is below `width`, no breakpoint can differ.
@@ -66,56 +75,79 @@ class Gaps:
         largest = max(abs(least_k), abs(most_k)), max(map(abs, ends))
         return off + 1.0 / table.unit + table.doubt(*largest) + self.doubt
 
+    def nearest(self, rows: Array) -> tuple[Array, Array]:
+        """k and a2 of the breakpoint that is nearest to a whole number, in each of these channels."""
+        keys = _keys(self.line, rows, self.climb, self.counts)
+        ordered = np.sort(keys, axis=1)
+        place, here = _apart(ordered).argmin(axis=1), np.arange(len(rows))
+        one, two = ordered[here, place], ordered[here, (place + 1) % keys.shape[1]]
+        mine, yours = (np.where(one & 1 == whose, one, two)[:, None] for whose in (0, 1))
+        steps = len(self.k)
+        return self.k[(keys[:, :steps] == mine).argmax(axis=1)], self.a2[(keys[:, steps:] == yours).argmax(axis=1)]
+
     def near(self, rows: Array, within: Array) -> tuple[Array, Array]:
-        """In which of these channels, and at which a2, any breakpoint is as near to a whole number as `within`."""
-        k, a2 = np.arange(self.climb.lo + 1, self.climb.hi + 1), np.arange(self.counts[0], self.counts[-1] + 1)
-        close = np.zeros((len(rows), len(a2)), bool)
-        for i, row in enumerate(rows):
-            mine, yours = _fractions(self.line, slice(row, row + 1), k, a2)
-            close[i] = _distance(np.sort(mine[0]), yours[0]) <= (within[i] + self.doubt[row]) * TURN
-        found, columns = np.nonzero(close)
-        return rows[found], a2[columns]
+        """In which of these channels, and at which a2, any breakpoint is as near to a whole number as `within`.
+
+        The nearest first.
+        """
+        distances = np.empty((len(rows), len(self.counts)))
+        for i in range(len(rows)):
+            mine, yours = (part[0] for part in _fractions(self.line, rows[i : i + 1], self.climb, self.counts))
+            distances[i] = _distance(np.sort(mine), yours)
+        found, columns = np.nonzero(distances <= (within + self.doubt[rows])[:, None])
+        order = np.argsort(distances[found, columns])
+        return rows[found[order]], self.a2[columns[order]]
 
 
 def gaps(climb: Climb, other: Array, counts: range) -> Gaps:
     """The gaps of a staircase over two lattices: the first as `climb` has it, the second of unit `other`."""
     line = Line(climb.scale, climb.offset, other, climb.unit)
     step = max(1, BLOCK // (climb.hi - climb.lo + len(counts)))
-    k, a2 = np.arange(climb.lo + 1, climb.hi + 1), np.arange(counts[0], counts[-1] + 1)
-    found = [_nearest(line, slice(start, start + step), k, a2) for start in range(0, len(other), step)]
-    width, nearest_k, nearest_a2 = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    doubt = line.doubt(max(abs(climb.lo), abs(climb.hi)), int(np.abs(a2).max()))
-    return Gaps(line, climb, counts, doubt, width - doubt, nearest_k, nearest_a2)
+    width = np.empty(len(other))
+    for start in range(0, len(other), step):
+        rows = slice(start, start + step)
+        keys = _keys(line, rows, climb, counts)
+        keys.sort(axis=1)
+        width[rows] = _apart(keys).min(axis=1) * FINEST
+    doubt = line.doubt(max(abs(climb.lo), abs(climb.hi)), max(abs(counts[0]), abs(counts[-1])))
+    return Gaps(line, climb, counts, doubt, width - FINEST - doubt)
 
 
-def _nearest(line: Line, rows: slice, k: Array, a2: Array) -> tuple[Array, Array, Array]:
-    """The least distance between a fraction of one kind and one of the other, round the circle, and whose they are."""
-    mine, yours = _fractions(line, rows, k, a2)
-    keys = np.sort(np.concatenate([2 * mine, 2 * yours + 1], axis=1), axis=1)
-    keys = np.concatenate([keys, keys[:, :1] + 2 * TURN], axis=1)
-    apart = np.diff(keys)
-    apart[(keys[:, 1:] ^ keys[:, :-1]) & 1 == 0] = 2 * TURN
-    here, place = np.arange(len(keys)), apart.argmin(axis=1)
-    one, two = keys[here, place] % (2 * TURN), keys[here, place + 1] % (2 * TURN)
-    first: Array = np.where(one % 2 == 0, one, two) // 2
-    second: Array = np.where(one % 2 == 0, two, one) // 2
-    width = (apart[here, place] - 4) / (2 * TURN)
-    return width, k[(mine == first[:, None]).argmax(axis=1)], a2[(yours == second[:, None]).argmax(axis=1)]
+def _keys(line: Line, rows: Array | slice, climb: Climb, counts: range) -> Array:
+    """The fractions of the terms in k and of those in a2, uint32: the last bit of the former is 0, of the latter 1."""
+    mine, yours = _fractions(line, rows, climb, counts)
+    keys = np.empty((len(mine), mine.shape[1] + yours.shape[1]), np.uint32)
+    np.right_shift(mine, HALF, out=keys[:, : mine.shape[1]], casting="unsafe")
+    np.right_shift(yours, HALF, out=keys[:, mine.shape[1] :], casting="unsafe")
+    keys[:, : mine.shape[1]] &= np.uint32(~1 & 0xFFFFFFFF)
+    keys[:, mine.shape[1] :] |= np.uint32(1)
+    return keys
+
+
+def _apart(keys: Array) -> Array:
+    """How far each of the sorted fractions is from the next one, round the circle, in `FINEST`; half a turn more
+    between two of one kind."""
+    apart = np.empty_like(keys)
+    np.subtract(keys[:, 1:], keys[:, :-1], out=apart[:, :-1])
+    np.subtract(keys[:, 0], keys[:, -1], out=apart[:, -1])
+    alike = ~apart << np.uint32(31)
+    apart >>= np.uint32(1)
+    apart |= alike
+    return apart
 
 
 def _distance(mine: Array, yours: Array) -> Array:
-    """How far each of `yours` is at least from the nearest of `mine`, which are sorted, round the circle."""
+    """How far each of `yours` is at most from the nearest of `mine`, which are sorted, round the circle."""
     place: Array = np.searchsorted(mine, yours)
-    after: Array = mine[place % len(mine)] + TURN * (place == len(mine)) - yours
-    before: Array = yours - mine[place - 1] + TURN * (place == 0)
-    return np.minimum(after, before) - 4
+    after: Array = mine[place % len(mine)] - yours
+    before: Array = yours - mine[place - 1]
+    return np.minimum(after, before) / TURN
 
 
-def _fractions(line: Line, rows: slice, k: Array, a2: Array) -> tuple[Array, Array]:
-    """The parts above the whole number below them of the terms in k and of those in a2, out of `TURN`."""
+def _fractions(line: Line, rows: Array | slice, climb: Climb, counts: range) -> tuple[Array, Array]:
+    """The fractions of the terms in k and of those in a2, in `turns`: uint64 (rows, counts)."""
     scale, offset, other, unit = (a[rows, None] for a in (line.scale, line.offset, line.other, line.unit))
-    return _fraction(((k - 0.5) * scale - offset) / unit), _fraction(a2 * other / unit)
-
-
-def _fraction(x: Array) -> Array:
-    return ((x - np.floor(x)) * TURN).astype(np.int64) & (TURN - 1)
+    slope, start = turns(scale / unit), turns(((climb.lo + 0.5) * scale - offset) / unit)
+    mine = np.arange(climb.hi - climb.lo, dtype=np.uint64) * slope
+    mine += start
+    return mine, np.array(counts).astype(np.uint64) * turns(other / unit)

@@ -18,6 +18,7 @@ from onnx2snn.analysis.gaps import Gaps, Line, gaps
 from onnx2snn.ir import Array
 
 BLOCK = 1 << 15  #: breakpoints that are compared at once; they stay in the cache
+FEW = 16  #: channels that are tried first
 MOST_CASES = 1 << 28  #: breakpoints to compare before a proof is given up
 
 
@@ -47,6 +48,14 @@ class PairClimb:
     def gaps(self) -> Gaps:
         """How near each channel's breakpoints come to a whole number."""
         return gaps(self.first, self.unit, self.counts)
+
+    @cached_property
+    def tightest(self) -> PairClimb:
+        """The few channels whose breakpoints come nearest to a whole number: they ask for the finest grids.
+
+        Itself where it has no more.
+        """
+        return self if len(self.unit) <= FEW else self.rows(np.argsort(self.gaps.width)[:FEW])
 
     def rows(self, rows: Array) -> PairClimb:
         """Some of the channels."""
@@ -96,7 +105,7 @@ def check_pair(climb: PairClimb, table: PairTable, stop_early: bool = False) -> 
 
 def _nearest_agree(climb: PairClimb, table: PairTable, rows: Array) -> bool:
     """Whether the breakpoint that is nearest to a whole number is right in each of these channels."""
-    k, a2 = climb.gaps.k[rows], climb.gaps.a2[rows]
+    k, a2 = climb.gaps.nearest(rows)
     part = climb.rows(rows).first
     truth = single_breakpoints(part.unit, part.offset, part.scale, climb.unit[rows], a2, k, part.rounding)[:, None]
     return bool(proven(truth, table.rows(rows).places(k[:, None], a2[:, None]), part.low, part.high).all())
@@ -104,20 +113,23 @@ def _nearest_agree(climb: PairClimb, table: PairTable, rows: Array) -> bool:
 
 def _case_by_case(climb: PairClimb, table: PairTable, rows: Array, a2: Array, stop_early: bool) -> tuple[int, int]:
     """Breakpoints that differ, and the worst count error, for some counts a2 of some channels (one row a case)."""
-    wrong, worst = 0, 0
+    wrong, worst, start = 0, 0, 0
     counts = np.arange(climb.first.lo + 1, climb.first.hi + 1)
-    step = max(1, BLOCK // len(counts))
-    for start in range(0, len(rows), step):
-        part, beside = climb.rows(rows[start : start + step]), a2[start : start + step]
+    most = max(1, BLOCK // len(counts))
+    step = 1 if stop_early else most
+    while start < len(rows):
+        here, beside = rows[start : start + step], a2[start : start + step]
+        part = climb.rows(here)
         first = part.first
         truth = breakpoints(
             first.unit, first.offset, first.scale, first.lo, first.hi, first.rounding, beside=(part.unit, beside)
         )
-        found = table.rows(rows[start : start + step]).places(counts, beside[:, None])
+        found = table.rows(here).places(counts, beside[:, None])
         agree = proven(truth, found, first.low, first.high)
         if not agree.all():
             wrong += int((~agree).sum())
             worst = max(worst, count_error(truth, found, first.low, first.high))
             if stop_early:
                 break
+        start, step = start + step, min(4 * step, most)
     return wrong, worst

@@ -49,6 +49,19 @@ class Pair:
         """Small whole multipliers that make the scales equal, (channels,) each; None where there are none."""
         return small_ratios(self.units[0].ravel(), self.units[1].ravel(), LARGEST_RATIO)
 
+    @cached_property
+    def _known(self) -> dict[int, tuple[Array, Array]]:
+        """What `multipliers` has worked out."""
+        return {}
+
+    def multipliers(self, bits: int) -> tuple[Array, Array]:
+        """Whole multipliers of both branches, exact where their ratio is; else see `nearest_multipliers`."""
+        if bits not in self._known:
+            first, second = self.units
+            one, other = self.ratio or nearest_multipliers(first.ravel(), second.ravel(), bits)
+            self._known[bits] = one.reshape(first.shape), other.reshape(first.shape)
+        return self._known[bits]
+
 
 Place = Lattice | Analog | Pair
 Rule = Callable[["Builder", Node, list[Place]], tuple[str, Place]]
@@ -156,7 +169,7 @@ class Builder:
 def add_scaled(builder: Builder, pair: Pair, bits: int) -> tuple[Lattice, str]:
     """The two branches, multiplied onto one lattice by whole numbers, and added."""
     first, second = pair.places
-    one, other = multipliers(pair, bits)
+    one, other = pair.multipliers(bits)
     base = first.unit / one
     if pair.node.name not in builder.new:
         sources = [
@@ -173,14 +186,10 @@ def add_scaled(builder: Builder, pair: Pair, bits: int) -> tuple[Lattice, str]:
     return Lattice(base, np.asarray(low), np.asarray(high), last), last
 
 
-def multipliers(pair: Pair, bits: int) -> tuple[Array, Array]:
-    """Whole multipliers of both branches, the first of at most `bits` bits.
+def nearest_multipliers(first: Array, second: Array, bits: int) -> tuple[Array, Array]:
+    """Whole multipliers that bring scales (n,) near each other, the first of at most `bits` bits.
 
-    Exact where their ratio is one of small whole numbers; else the nearest fraction, whose error is below 2^-2 bits.
+    The nearest fractions, whose errors are below 2^-2 bits.
     """
-    first, second = pair.units
-    whole = pair.ratio
-    if whole is None:
-        numerator, denominator = nearest_fractions(second.ravel() / first.ravel(), 1 << bits)
-        whole = denominator, np.maximum(numerator, 1)
-    return whole[0].reshape(first.shape), whole[1].reshape(first.shape)
+    numerator, denominator = nearest_fractions(second / first, 1 << bits)
+    return denominator, np.maximum(numerator, 1)
