@@ -12,6 +12,8 @@ from onnx2snn.ir import Graph
 from onnx2snn.ir.ops import Encoder, Input, Neuron
 from onnx2snn.reference import inputs_of, sample_shape
 
+BLOCK = 1 << 22  #: bytes of a file hashed at a time: between two, a thread that hashes waits for the interpreter's lock
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -36,8 +38,11 @@ class Source:
     @staticmethod
     def of(path: Path) -> Source:
         """Name and hash of a file."""
+        digest = hashlib.sha256()
         with path.open("rb") as file:
-            return Source(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+            while block := file.read(BLOCK):
+                digest.update(block)
+        return Source(path.name, digest.hexdigest())
 
 
 @dataclass(frozen=True)

@@ -105,15 +105,15 @@ def _cut(stairs: tuple[int, int], op: Op, quantiser: Quantise) -> tuple[int, int
     low, high = stairs
     bounds = (0.0, np.inf) if isinstance(op, Relu) else (op.low, op.high) if isinstance(op, Clip) else stairs
     below, above = (_counts(bound, quantiser, low, high) for bound in bounds)
-    if len(below) != 1 or len(above) != 1:
+    if below.min() != below.max() or above.min() != above.max():
         raise PassError(f"Clip to [{bounds[0]}, {bounds[1]}] cuts the channels at different counts; one scale expected")
-    low, high = int(below[0]), int(above[0])
+    low, high = int(below.max()), int(above.max())
     if not low < high:
         raise PassError(f"bounds [{bounds[0]}, {bounds[1]}] leave one value, {low} steps; a range expected")
     return low, high
 
 
 def _counts(bound: float, quantiser: Quantise, low: int, high: int) -> Array:
-    """The counts, one or more, that a bound means to the channels."""
+    """The counts that a bound means to the channels."""
     inside = np.clip(bound / quantiser.scale, low - 1, high + 1)
-    return np.unique(np.clip(round_to(inside, quantiser.rounding), low, high))
+    return np.clip(round_to(inside, quantiser.rounding), low, high)

@@ -6,7 +6,7 @@ import numpy as np
 
 from onnx2snn.analysis.probing import TieRule, Uniform
 from onnx2snn.ir import Op
-from onnx2snn.ir.ops import Affine, Quantise, QuantiserRounding
+from onnx2snn.ir.ops import Affine, Quantise, QuantiserRounding, Staircase
 from onnx2snn.passes.placing import staircase_ops
 
 #: What a mode is on counts from zero up, and on counts up to zero; the others are the same on both.
@@ -45,6 +45,8 @@ def branches(op: Quantise, lo: int, hi: int) -> list[list[Op]]:
 def _chain(op: Quantise, rounding: QuantiserRounding, lo: int, hi: int) -> list[Op]:
     middle, ties = NEAREST[rounding]
     zero = 0 if lo <= 0 < hi else lo
+    if zero == 0 and (rounding == "half-even" or rounding == "half-up"):
+        return [Staircase(scale=op.scale, lo=lo, hi=hi, rounding=rounding)]
     if zero % 2 == 1 and ties == "even":  # what was even must stay even
         zero, ties = (zero + 1, ties) if hi - lo > 1 else (zero, "up" if hi % 2 == 0 else "down")
     offset, base = op.scale * (middle + zero), op.scale * zero

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 def attribute(node: onnx_ir.Node, name: str, default: Any = None) -> Any:
     """The value of an attribute, or `default`."""
-    found = node.attributes.get(name)
-    return default if found is None else found.value
+    return node.attributes[name].value if name in node.attributes else default
 
 
 KINDS: dict[type, str] = {
