@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from brute_force import at_rest, climbed, count, counts, stbif
-from hypothesis import example, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from onnx2snn.analysis.breakpoints import Climb, breakpoints, count_error, proven, table_breakpoints
+from onnx2snn.analysis.breakpoints import Climb, breakpoints, count_error, proven, surely_alike, table_breakpoints
 from onnx2snn.analysis.pairs import PairClimb, PairTable, check_pair
 from onnx2snn.ir import Array
 from onnx2snn.ir.ops import Staircase
@@ -172,3 +172,39 @@ def test_pairs_of_branches(
     assert worst == max(errors)
     assert (good == total) == (worst == 0)
     assert total == climb.cases
+
+
+@given(
+    units_and_scales(),
+    offsets,
+    roundings,
+    st.integers(0, 20),
+    st.sampled_from([1, 3]),
+    st.tuples(st.integers(-2, 2), st.integers(-40, 40)),
+    st.booleans(),
+)
+def test_what_float64_proves_alike_is_alike(
+    numbers: tuple[float, float],
+    offset: float,
+    rounding: Rounding,
+    shift: int,
+    factor: int,
+    nudges: tuple[int, int],
+    ties_even: bool,
+) -> None:
+    (unit, scale), gain = numbers, factor << shift
+    theta, v0 = round(scale / unit * gain) + nudges[0], round((scale / 2 + offset) / unit * gain) + nudges[1]
+    climb = Climb(*(np.array([n]) for n in (unit, offset, scale, LOW, HIGH)), lo=-3, hi=12, rounding=rounding)
+    integers = np.array([theta]), np.array([v0]), np.array([gain])
+    (sure,) = surely_alike(climb, *integers, ties_even)
+    same = bool((climb.breakpoints() == table_breakpoints(*integers, climb.lo, climb.hi, ties_even)).all())
+    event(f"sure: {sure}, alike: {same}")
+    assert same or not sure
+
+
+def test_float64_proves_a_fine_table_alike() -> None:
+    climb = Climb(*(np.array([n]) for n in (0.3, 0.1, 1.7, LOW, HIGH)), lo=0, hi=200, rounding="half-even")
+    gain = np.array([1 << 30])
+    theta, v0 = (np.rint(n / 0.3 * gain).astype(np.int64) for n in (1.7, 1.7 / 2 + 0.1))
+    assert surely_alike(climb, theta, v0, gain, ties_even=False).all()
+    assert not surely_alike(climb, theta, v0 + (gain >> 1), gain, ties_even=False).any()

@@ -45,8 +45,8 @@ class Climb:
         return replace(climbs[0], **{name: np.concatenate([getattr(c, name) for c in climbs]) for name in names})
 
     def split(self, channels: int) -> Iterator[Climb]:
-        """The staircase in parts of so many channels."""
-        for start in range(0, len(self.unit), channels):
+        """The staircase in parts of so many channels; one without any where there are none."""
+        for start in range(0, max(1, len(self.unit)), channels):
             part = slice(start, start + channels)
             arrays = {name: getattr(self, name)[part] for name in ("unit", "offset", "scale", "low", "high")}
             yield replace(self, **arrays)
@@ -131,6 +131,32 @@ def table_breakpoints(theta: Array, v0: Array, gain: Array, lo: int, hi: int, ti
     else:
         need //= gain[:, None]
     return np.negative(need, out=need)
+
+
+def surely_alike(climb: Climb, theta: Array, v0: Array, gain: Array, ties_even: bool) -> Array:
+    """In which channels float64 proves all breakpoints of a staircase to be those of `table_breakpoints`; (channels,).
+
+    The table's t_k is the least whole number from the real place x_k on where 0 <= t_k - x_k < 1.
+    """
+    counts = np.arange(climb.lo + 1, climb.hi + 1, dtype=np.float64)[:, None]
+    step, constant = climb.scale / climb.unit, climb.offset / climb.unit
+    slope, start = theta / gain, v0 / gain
+    largest = max(abs(climb.lo), abs(climb.hi))
+    doubt = DOUBT * (1.0 + np.abs(constant) + step * largest)
+    exact = (np.frexp(gain.astype(np.float64))[0] == 0.5) & (np.abs(v0) + (theta + 1) * largest < 2**53)
+    least, most = np.empty((2, len(step)))
+    several = max(1, 2 * CACHED // len(counts))
+    for part in (slice(first, first + several) for first in range(0, len(step), several)):
+        ahead = counts * slope[part]
+        ahead -= start[part]
+        if ties_even:
+            ahead += counts % 2 / gain[part]
+        np.ceil(ahead, out=ahead)
+        place = (counts - 0.5) * step[part]
+        place -= constant[part]
+        ahead -= place
+        least[part], most[part] = ahead.min(axis=0), ahead.max(axis=0)
+    return exact & (least > doubt) & (most < 1 - doubt)
 
 
 def count_error(truth: Array, table: Array, low: Array, high: Array) -> int:

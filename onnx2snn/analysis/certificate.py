@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from onnx2snn.analysis.breakpoints import Climb, count_error, proven, table_breakpoints
+from onnx2snn.analysis.breakpoints import Climb, count_error, proven, surely_alike, table_breakpoints
 from onnx2snn.analysis.coarser import coarsened, too_fine
 from onnx2snn.analysis.faults import Fault, faults
 from onnx2snn.analysis.follow import Follower, Link
@@ -211,15 +211,25 @@ class _Judge:
         gain = np.broadcast_to(link.multiplier << op.shift, wide.unit.shape).reshape(-1)
         kinds = distinct(climb.unit, climb.offset, climb.scale, climb.low, climb.high, theta, v0, gain)
         few, theta, v0, gain = climb.taken(kinds.first), theta[kinds.first], v0[kinds.first], gain[kinds.first]
-        truth = few.breakpoints()
-        table = table_breakpoints(theta, v0, gain, few.lo, few.hi, op.ties == "even" and op.exact)
-        agree = proven(truth, table, few.low, few.high)
-        form = wide.unit.shape
+        ties_even = op.ties == "even" and op.exact
+
+        def compared(rows: Array) -> tuple[Array, Array, Array]:
+            part = few.taken(rows)
+            table = table_breakpoints(theta[rows], v0[rows], gain[rows], few.lo, few.hi, ties_even)
+            truth = part.breakpoints()
+            return truth, table, proven(truth, table, part.low, part.high)
+
+        rows = np.flatnonzero(~surely_alike(few, theta, v0, gain, ties_even))
+        truth, table, agree = compared(rows)
+        if not agree.all():
+            rows = np.arange(len(kinds.first))
+            truth, table, agree = compared(rows)
+        form, total = wide.unit.shape, len(kinds.inverse) * (few.hi - few.lo)
         shape = (1,) * (len(self.network.shape(node.name)) - len(form)) + form
         return {
-            "breakpoints": len(kinds.inverse) * (few.hi - few.lo),
-            "proven": int(agree.sum(axis=1) @ kinds.counts),
-            "bound": count_error(truth, table, few.low, few.high),
+            "breakpoints": total,
+            "proven": total - int((~agree).sum(axis=1) @ kinds.counts[rows]),
+            "bound": count_error(truth, table, few.low[rows], few.high[rows]),
             "faults": () if agree.all() else faults(few, truth, table, agree, kinds.inverse, shape),
         }
 

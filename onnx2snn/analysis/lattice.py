@@ -230,12 +230,19 @@ def _moved(op: Op, array: Array, shape: Shape) -> Array:
 def _pool(node: Node, arriving: list[Lattice], shapes: list[Shape]) -> Place:
     (source,), (shape,) = arriving, shapes
     unit = shrink(np.asarray(source.unit))
-    if any(size != 1 for size in ((1,) * (len(shape) - unit.ndim) + unit.shape)[1:]):
+    if not _one_a_channel(unit, shape):
         return NoLattice("scales differ within a channel")
-    if isinstance(node.op, MaxPool) and all(np.size(end) == 1 for end in (source.low, source.high)):
+    if isinstance(node.op, MaxPool) and all(
+        _one_a_channel(np.asarray(end), shape) for end in (source.low, source.high)
+    ):
         return replace(source, at=node.name)
     low, high = (shrink(apply(node.op, full(a, shape))[0]) for a in (source.low, source.high))
     return Lattice(source.unit, low, high, node.name)
+
+
+def _one_a_channel(array: Array, shape: Shape) -> bool:
+    """Whether an array that broadcasts to `shape` is the same all over each channel."""
+    return all(size == 1 for size in ((1,) * (len(shape) - array.ndim) + array.shape)[1:])
 
 
 @LATTICE.rule(Readout)
