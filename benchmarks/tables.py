@@ -302,12 +302,43 @@ def _placed(row: dict[str, Any]) -> tuple[object, ...]:
     return (*head, percent(row["accuracy"]), row["breakpoints"], row["steps"], row["cores"])
 
 
+CALIBRATED = (("fashion_mnist", "Fashion-MNIST", (4, 8, 16)), ("mnist", "MNIST", (4, 8)))
+
+
+def calibration() -> str:
+    """Accuracy of calibrated float networks against levels, both data sets side by side."""
+    found = results("calibration")
+    places = [(name, steps) for name, _, times in CALIBRATED for steps in times]
+    rows: dict[str, dict[tuple[str, int], str]] = {}
+    for name, _, _ in CALIBRATED:
+        for row in found[name]["rows"]:
+            steps = "" if row["steps"] == row["levels"] else f" ({row['steps']})"
+            rows.setdefault(_conversion(row), {})[name, row["levels"]] = f"{100 * row['accuracy']:.1f}{steps}"
+        for row in found[name]["spikingjelly"]["rows"]:
+            label = f"SpikingJelly {found[name]['spikingjelly']['version']}, rate coding, {row['mode']}"
+            rows[label] = rows.get(label, {}) | {
+                (name, int(steps)): f"{100 * accuracy:.1f}" for steps, accuracy in row["accuracy"].items()
+            }
+    columns = (f"{title}, {steps}" for _, title, times in CALIBRATED for steps in times)
+    return table(("levels", *columns), ((label, *map(cells.get, places)) for label, cells in rows.items()))
+
+
+def _conversion(row: dict[str, Any]) -> str:
+    """How a row was converted, in the words of the command line."""
+    method = "percentile 99.9" if row["method"] == "percentile" else row["method"]
+    label = f"`{row['code']}`, {method}{', per channel' if row['per_channel'] else ''}"
+    label += f" + `{row['correct']}`" if row["correct"] else ""
+    label += f", `--calibrate-steps {row['before']}`" if row["before"] else ""
+    return label + (", 8-bit weights and input: integer, **proven**" if row["whole"] else "")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "real-models": real_models,
     "fast-snn": fast_snn,
     "fast-snn-whole": fast_snn_whole,
     "median": median,
     "rate-norm": rate_norm,
+    "calibration": calibration,
     "codes": codes,
     "lenet": lenet,
     "median-spiking": median_spiking,
