@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 import onnx2snn
+from onnx2snn.recipes import read_plan
 from onnx2snn.training import accuracy, export_onnx, load_run, run_onnx
 from onnx2snn.training.data import arrays, default_data, load
 from onnx2snn.training.fit import How, Job, train
-from onnx2snn.training.recipes import read_plan
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "median_mnist.json"

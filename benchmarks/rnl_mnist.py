@@ -22,10 +22,10 @@ import numpy as np
 
 import onnx2snn
 from onnx2snn.flow.conversion.calibration import Calibration
+from onnx2snn.recipes import read_plan
 from onnx2snn.training import accuracy, export_onnx, load_run, run_onnx
 from onnx2snn.training.data import arrays, default_data, load
 from onnx2snn.training.fit import How, Job, train
-from onnx2snn.training.recipes import read_plan
 from onnx2snn.training.runs import Run
 
 ROOT = Path(__file__).parent.parent

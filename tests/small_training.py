@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from onnx2snn.recipes import Recipe
 from onnx2snn.training import InputQuantiser, LearnedStepActivation, LearnedStepWeight, QuantLinear
 from onnx2snn.training.fit import How, array_data, fit
 from onnx2snn.training.fit.loaders import ArrayData
-from onnx2snn.training.recipes import Recipe
 
 SHAPE = (1, 4, 4)
 CLASSES = 3

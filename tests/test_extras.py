@@ -51,7 +51,7 @@ def without(gone: str, *words: object) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("gone", "command", "extra"),
     [
-        ("torch", "recipes", "train"),
+        ("torch", "export {out} -o {out}.onnx", "train"),
         ("lightning", "train --recipe fast-snn-mnist -o {out}", "train"),
         ("nir", "convert {model} -o {out} --backend nir --code if", "nir"),
         ("h5py", "convert {model} -o {out} --backend netx --approximate --weight-bits 3 --weight-scale layer", "loihi"),
@@ -66,6 +66,12 @@ def test_commands_say_what_to_install(gone: str, command: str, extra: str, tmp_p
     answer = without(gone, *words)
     assert f"pip install 'onnx2snn[{extra}]'" in answer.stdout + answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_recipes_are_listed_without_torch() -> None:
+    answer = without("torch,lightning", "recipes", "--json")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert '"name": "fast-snn-mnist"' in answer.stdout
 
 
 def test_verify_without_h5py_is_an_error_and_no_finding(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ pytest.importorskip("lightning", reason="training needs the train extra: pip ins
 from torch import Tensor, nn  # noqa: E402
 
 from onnx2snn.errors import UsageError  # noqa: E402
+from onnx2snn.recipes import Recipe, read_plan  # noqa: E402
 from onnx2snn.training import build, scheme  # noqa: E402
 from onnx2snn.training.fit import How, array_data, fit  # noqa: E402
 from onnx2snn.training.fit.objectives import RateInference, rate_norms, with_omega  # noqa: E402
-from onnx2snn.training.recipes import Recipe, read_plan  # noqa: E402
 
 SHAPE = (1, 18, 18)
 

@@ -13,10 +13,10 @@ pytest.importorskip("lightning", reason="training needs the train extra: pip ins
 from small_training import network, recipe  # noqa: E402
 
 from onnx2snn.errors import InputError, UnknownNameError, UsageError  # noqa: E402
+from onnx2snn.recipes import Plan, named_plans, read_plan  # noqa: E402
 from onnx2snn.training import ARCHITECTURES, scheme  # noqa: E402
 from onnx2snn.training.data import NAMES  # noqa: E402
 from onnx2snn.training.fit.optimiser import frozen, optimiser_for, schedule_for  # noqa: E402
-from onnx2snn.training.recipes import Plan, named_plans, read_plan  # noqa: E402
 
 PLANS = named_plans()
 

@@ -9,7 +9,7 @@ NAME = "recipes"
 
 def command(as_json: Json = False) -> None:
     """List the recipes that train can follow."""
-    from onnx2snn.training.recipes import named_plans
+    from onnx2snn.recipes import named_plans
 
     plans = named_plans()
     if as_json:

@@ -94,8 +94,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Train a network and keep the weights that were best on the validation images as a run folder."""
+    from onnx2snn.recipes import read_plan
     from onnx2snn.training.fit import How, Job, train
-    from onnx2snn.training.recipes import read_plan
     from onnx2snn.training.scheme import FLOAT, REAL
 
     if device not in DEVICES:

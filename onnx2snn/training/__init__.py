@@ -7,11 +7,11 @@ from onnx2snn.extras import need
 
 need("onnx2snn.training", "torch", extra="train")
 
+from onnx2snn.recipes import Recipe  # noqa: E402
 from onnx2snn.training.evaluate import accuracy, predict  # noqa: E402
 from onnx2snn.training.export import ExportError, Parity, compare, export_onnx, run_onnx  # noqa: E402
 from onnx2snn.training.layers import QuantConv2d, QuantLinear  # noqa: E402
 from onnx2snn.training.quantisers import InputQuantiser, LearnedStepActivation, LearnedStepWeight  # noqa: E402
-from onnx2snn.training.recipes import Recipe  # noqa: E402
 from onnx2snn.training.runs import Run, load_run  # noqa: E402
 from onnx2snn.training.scheme import Scheme, scheme  # noqa: E402
 from onnx2snn.training.starting import start_from  # noqa: E402

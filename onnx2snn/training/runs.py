@@ -22,8 +22,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from onnx2snn.errors import InputError, located
-from onnx2snn.training.recipes import Recipe
-from onnx2snn.training.recipes.plan import Value, first_fault
+from onnx2snn.recipes import Recipe
+from onnx2snn.recipes.plan import Value, first_fault
 from onnx2snn.version import __version__
 
 RECORD = "run.json"

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
+from onnx2snn.recipes import Recipe
 from onnx2snn.training.data.augment import Augment, Chain, Shade
 from onnx2snn.training.fit.objectives import RateInference, objective_for, with_omega
 from onnx2snn.training.fit.optimiser import optimiser_for, schedule_for
-from onnx2snn.training.recipes import Recipe
 
 Batch = tuple[Tensor, Tensor]
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onnx2snn.errors import UsageError
+from onnx2snn.recipes import Recipe
 from onnx2snn.training.quantisers import RateNorm, omega
-from onnx2snn.training.recipes import Recipe
 
 
 class Objective(Protocol):

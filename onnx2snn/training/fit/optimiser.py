@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from onnx2snn.errors import UsageError
+from onnx2snn.recipes import Recipe
 from onnx2snn.training.quantisers import RateNorm
 from onnx2snn.training.quantisers.base import ActivationQuantiser
-from onnx2snn.training.recipes import Recipe
 from onnx2snn.training.starting import QUANTISERS
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from lightning.pytorch import seed_everything
 
 from onnx2snn.errors import UsageError, located
+from onnx2snn.recipes import Plan, Recipe
+from onnx2snn.recipes.plan import Value
 from onnx2snn.training.data import DataSet, load
 from onnx2snn.training.data.splits import write_split
 from onnx2snn.training.fit.processes import processes
 from onnx2snn.training.fit.trainer import How, fit
-from onnx2snn.training.recipes import Plan, Recipe
-from onnx2snn.training.recipes.plan import Value
 from onnx2snn.training.runs import CHECKPOINTS, LOGS, NETWORK, RECORD, SPLIT, Run, Subject, build_network, load_run
 from onnx2snn.training.scheme import FLOAT, REAL, scheme
 from onnx2snn.training.starting import start_from

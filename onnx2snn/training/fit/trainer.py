@@ -21,6 +21,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from onnx2snn.errors import UsageError
+from onnx2snn.recipes import Recipe
 from onnx2snn.training.fit.classifier import Classifier
 from onnx2snn.training.fit.keep_best import KeepBest
 from onnx2snn.training.fit.loaders import LabelledImages, evaluation_loader, limited, size, training_loader
@@ -28,7 +29,6 @@ from onnx2snn.training.fit.objectives import RateInference
 from onnx2snn.training.fit.optimiser import frozen
 from onnx2snn.training.fit.processes import Device, Processes, processes
 from onnx2snn.training.fit.quiet import quiet
-from onnx2snn.training.recipes import Recipe
 from onnx2snn.training.runs import (
     CHECKPOINTS,
     LOGS,

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onnx2snn.errors import InputError, UnknownNameError, UsageError, located
-from onnx2snn.training.recipes.recipe import Recipe
+from onnx2snn.recipes.recipe import Recipe
 
 Value = bool | int | float | str
 
@@ -66,7 +66,7 @@ def first_fault(error: ValidationError, known: tuple[str, ...]) -> str:
 @cache
 def named_plans() -> dict[str, Plan]:
     """All recipes of the package, by name."""
-    here = files("onnx2snn.training.recipes")
+    here = files("onnx2snn.recipes")
     texts = {
         entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in here.iterdir() if _toml(entry.name)
     }
