@@ -12,7 +12,7 @@ from models import ModelBuilder
 
 from onnx2snn.flow.conversion.convert import convert
 from onnx2snn.flow.evaluation.simulate import simulate
-from onnx2snn.flow.saturation import BEYOND, saturation
+from onnx2snn.flow.saturation import ASK, saturation
 from onnx2snn.flow.verification.verify import verify
 from onnx2snn.ir import Graph, parse_graph
 
@@ -41,7 +41,7 @@ def test_pixels_are_pointed_out_by_simulate(net: Path, pixels: Path) -> None:
     assert found.code == 0
     (line,) = found.err.splitlines()
     assert line.startswith(f"onnx2snn: {pixels}: input 'input': ")
-    assert f"{BEYOND} (20 samples looked at): 0 to 1 expected, 0 to 255 found; were the samples normalised" in line
+    assert f"beyond the range of its quantiser (20 samples looked at): 0 to 1 expected, 0 to 255 found; {ASK}" in line
     assert onnx2snn("simulate", net, "--data", pixels, "--json").json["notes"] == list(simulate(net, pixels).notes)
     assert len(simulate(net, pixels).notes) == 1
 
@@ -56,7 +56,7 @@ def test_pixels_are_pointed_out_by_verify(net: Path, pixels: Path) -> None:
 
 def test_pixels_are_pointed_out_by_convert(pixels: Path, tmp_path: Path) -> None:
     found = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--calibrate", pixels, "--json")
-    (line,) = (line for line in found.err.splitlines() if BEYOND in line)
+    (line,) = (line for line in found.err.splitlines() if line.endswith(ASK))
     assert line.startswith("onnx2snn: calibration samples: input 'input': ")
     assert found.json["notes"] == [line.removeprefix("onnx2snn: ")]
 
@@ -64,7 +64,7 @@ def test_pixels_are_pointed_out_by_convert(pixels: Path, tmp_path: Path) -> None
 def test_nothing_is_said_of_the_samples_it_was_trained_on(net: Path, tmp_path: Path) -> None:
     assert simulate(net, DATA).notes == verify(MODEL, net, DATA).notes == ()
     assert not onnx2snn("simulate", net, "--data", DATA).err
-    assert BEYOND not in onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--calibrate", DATA).err
+    assert ASK not in onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--calibrate", DATA).err
 
 
 def test_the_share_is_that_of_values_past_the_ends_by_more_than_half_a_step() -> None:
@@ -81,10 +81,25 @@ def test_what_a_two_bit_quantiser_cuts_of_gaussian_samples_is_normal() -> None:
     assert saturation(encoded("lo=-1, hi=1"), 20 * x) == (), "a ternary code is made to cut"
 
 
-def test_the_range_counts_behind_what_stands_before_the_quantiser() -> None:
-    x = np.full((3, 2), 250, np.float32)
-    assert saturation(encoded("lo=0, hi=40", before="affine(x){scale=f64[]{0.01}}"), x) == ()
-    assert saturation(encoded("lo=0, hi=40"), x)
+def test_the_range_is_that_of_the_input_before_what_prepares_it() -> None:
+    grey = encoded("lo=0, hi=40", before="affine(x){scale=f64[]{0.01}, shift=f64[]{2.0}}")
+    x = np.linspace(-200, 200, 80, dtype=np.float32).reshape(40, 2)
+    assert saturation(grey, x) == ()
+    (note,) = saturation(grey, x + 200)
+    assert note.startswith("input 'x': 48.8 % of the values lie beyond"), note
+    assert ": -200 to 200 expected, 0 to 400 found; " in note
+    (note,) = saturation(encoded("lo=0, hi=40", before="affine(x){shift=f64[]{2.0}}"), x)
+    assert ": -2 to 2 expected, -200 to 200 found; " in note
+
+
+def test_values_in_a_corner_of_the_range_are_pointed_out() -> None:
+    x = np.random.default_rng(0).uniform(0, 1, (9, 2)).astype(np.float32)
+    (note,) = saturation(encoded("lo=0, hi=255"), x / 10)
+    assert note.startswith("input 'x': all values lie within 0.9")
+    assert " of the 255 steps of its quantiser (9 samples looked at): 0 to 25.5 expected, " in note
+    assert saturation(encoded("lo=0, hi=255"), x) == ()
+    assert saturation(encoded("lo=0, hi=7"), x / 10) == (), "a seventh of the range"
+    assert saturation(encoded("lo=0, hi=255"), 0 * x) == (), "a blank image"
 
 
 def test_whole_numbers_behind_real_weights_are_no_input() -> None:
