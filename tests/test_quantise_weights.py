@@ -278,5 +278,5 @@ def test_a_float_network_on_a_chip(backend: str, tmp_path: Path) -> None:
 def test_wrong_options_are_one_line(tmp_path: Path) -> None:
     words = ("convert", float_cnn(tmp_path / "m.onnx"), "-o", tmp_path / "net")
     one_line(onnx2snn(*words, "--weight-bits", 8, "--weight-scale", "row"), "known: channel, layer")
-    one_line(onnx2snn(*words, "--weight-scale", "layer"), "go with weight_bits")
+    one_line(onnx2snn(*words, "--weight-scale", "layer"), "go with --weight-bits")
     one_line(onnx2snn(*words, "--weight-bits", 17), "found 17")
