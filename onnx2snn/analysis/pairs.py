@@ -57,6 +57,12 @@ class PairClimb:
         """
         return self if len(self.unit) <= FEW else self.rows(np.argsort(self.gaps.width)[:FEW])
 
+    @cached_property
+    def nearest(self) -> tuple[Array, Array, Array]:
+        """k and a2 of the breakpoint that is nearest to a whole number, and where it is, in each channel."""
+        part, (k, a2) = self.first, self.gaps.nearest(np.arange(len(self.unit)))
+        return k, a2, single_breakpoints(part.unit, part.offset, part.scale, self.unit, a2, k, part.rounding)
+
     def rows(self, rows: Array) -> PairClimb:
         """Some of the channels."""
         arrays = {name: getattr(self.first, name)[rows] for name in ("unit", "offset", "scale", "low", "high")}
@@ -90,6 +96,12 @@ class PairTable:
         return -((self.m2[:, None] * a2 - need) // self.m1[:, None])
 
 
+def nearest_agree(climb: PairClimb, table: PairTable) -> bool:
+    """Whether the breakpoint that is nearest to a whole number is right in each channel."""
+    k, a2, truth = (array[:, None] for array in climb.nearest)
+    return bool(proven(truth, table.places(k, a2), climb.first.low, climb.first.high).all())
+
+
 def check_pair(climb: PairClimb, table: PairTable, stop_early: bool = False) -> tuple[int, int, int]:
     """Breakpoints proven, breakpoints looked at, and the worst count error, over every count of the second branch.
 
@@ -97,18 +109,8 @@ def check_pair(climb: PairClimb, table: PairTable, stop_early: bool = False) -> 
     """
     total, off = climb.cases, climb.gaps.off(table.line)
     rest = np.nonzero(~(off < climb.gaps.width))[0]
-    if stop_early and not _nearest_agree(climb, table, rest):
-        return total - 1, total, climb.first.hi - climb.first.lo
     wrong, worst = _case_by_case(climb, table, *climb.gaps.near(rest, off[rest]), stop_early)
     return total - wrong, total, worst
-
-
-def _nearest_agree(climb: PairClimb, table: PairTable, rows: Array) -> bool:
-    """Whether the breakpoint that is nearest to a whole number is right in each of these channels."""
-    k, a2 = climb.gaps.nearest(rows)
-    part = climb.rows(rows).first
-    truth = single_breakpoints(part.unit, part.offset, part.scale, climb.unit[rows], a2, k, part.rounding)[:, None]
-    return bool(proven(truth, table.rows(rows).places(k[:, None], a2[:, None]), part.low, part.high).all())
 
 
 def _case_by_case(climb: PairClimb, table: PairTable, rows: Array, a2: Array, stop_early: bool) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from onnx2snn.analysis.breakpoints import Climb
 from onnx2snn.analysis.lattice import Lattice, enclosing
-from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair
+from onnx2snn.analysis.pairs import MOST_CASES, PairClimb, PairTable, check_pair, nearest_agree
 from onnx2snn.analysis.registers import membrane_bits
 from onnx2snn.analysis.solve import Limits, Solution, solve
 from onnx2snn.errors import PassError
@@ -238,6 +238,9 @@ def _pair_table(op: Neuron, pair: Pair, climb: PairClimb, multipliers: tuple[Arr
 
 
 def _proven(climb: PairClimb, table: PairTable) -> bool:
+    """Whether every breakpoint is right; of few channels those nearest to a whole number are looked at first."""
+    if climb.tightest is climb and not nearest_agree(climb, table):
+        return False
     good, total, _ = check_pair(climb, table, stop_early=True)
     return good == total
 
