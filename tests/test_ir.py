@@ -73,6 +73,9 @@ def test_a_node_says_where_it_came_from(diamond: Graph) -> None:
 
 def test_only_a_copy_that_nobody_edited_is_untouched(diamond: Graph) -> None:
     assert diamond.copy().untouched(diamond)
+    same = diamond.copy()
+    same.replace("b", same["b"].op, ["a"])
+    assert same.untouched(diamond)
     edited = [diamond.copy() for _ in range(4)]
     edited[0].outputs = ("c",)
     edited[1].annotate("b", Origin("n"))

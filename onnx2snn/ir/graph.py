@@ -117,6 +117,8 @@ class Graph:
         """Gives node `name` another op and, where given, other inputs; shapes after it follow."""
         node, shape = self[name], self.shape(name)
         sources = node.inputs if inputs is None else tuple(inputs)
+        if op is node.op and sources == node.inputs:
+            return
         self._put(replace(node, op=op, inputs=sources))
         if sources != node.inputs:
             self._places = None
