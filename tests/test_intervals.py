@@ -46,11 +46,11 @@ def test_convolution(kind: type, groups: int, uniform: bool, block: int, monkeyp
         assert end.ravel().tolist() == wanted
 
 
-@pytest.mark.parametrize("inputs", [5, 150_000])
+@pytest.mark.parametrize("inputs", [5, 150_000, 18_000_000])
 def test_dense(inputs: int) -> None:
-    """The longer rows add up to more than float32 holds exactly."""
+    """The longer rows add up to more than float32 holds exactly, the longest to more than int32 holds."""
     weight = np.full((2, inputs), 127, np.int8)
-    weight[:, ::3] = -126
+    weight[:, ::30] = -126
     found = interval(Dense(weight=weight), np.asarray(-1), np.asarray(3), (4, inputs))
     plus, minus = int(weight[0][weight[0] > 0].sum(dtype=np.int64)), int(weight[0][weight[0] < 0].sum(dtype=np.int64))
     assert [end.tolist() for end in found] == [[3 * minus - plus] * 2, [3 * plus - minus] * 2]

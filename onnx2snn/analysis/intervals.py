@@ -11,7 +11,7 @@ from onnx2snn.ir import Array, Shape
 from onnx2snn.ir.ops import Conv, Dense
 
 BLOCK = 1 << 18  #: weights that are worked on at once; they stay in the cache
-EXACT = 1 << 24  #: up to here float32 adds whole numbers exactly
+NARROW = 1 << 23  #: of so few bytes int32 holds the sum
 _KNOWN: dict[int, tuple[Array, Array]] = {}  # by the identity of arrays that live
 
 
@@ -73,12 +73,11 @@ def _of_channels(ends: Array, shape: Shape, axis: int, reduce: Callable[..., Arr
 
 def _signed_sums(weight: Array) -> tuple[Array, Array]:
     """The sums of all positive and of all negative weights over the last axis, int64."""
-    places = weight.shape[2]
-    if weight.dtype != np.int8 or 128 * places >= EXACT:
-        whole = weight.astype(np.int64)
-        plus = np.maximum(whole, 0).sum(axis=2)
-        return plus, whole.sum(axis=2) - plus
-    real, ones = weight.reshape(-1, places).astype(np.float32), np.ones(places, np.float32)
-    total = (real @ ones).astype(np.int64)
-    plus = (np.maximum(real, 0, out=real) @ ones).astype(np.int64)
-    return plus.reshape(weight.shape[:2]), (total - plus).reshape(weight.shape[:2])
+    narrow = weight.dtype == np.int8 and weight.shape[2] < NARROW
+    weight, kind = (weight, np.int32) if narrow else (weight.astype(np.int64, copy=False), np.int64)
+    size = np.abs(weight)
+    if narrow:
+        size = size.view(np.uint8)  # where the size of -128 is 128
+    total, sizes = (part.sum(axis=2, dtype=kind).astype(np.int64) for part in (weight, size))
+    plus = (total + sizes) // 2
+    return plus, total - plus
