@@ -114,6 +114,7 @@ class Reader:
         for node in self.model.graph:
             self._node(node)
         self._outputs()
+        self._release()
         return Reading(self.graph, tuple(self._record(node) for node in self.model.graph))
 
     def survey(self) -> tuple[Listed, ...]:
@@ -135,11 +136,14 @@ class Reader:
         return listed
 
     def _initialisers(self) -> None:
-        """Takes the numbers out of the model, which refers to itself and would keep the whole file until collected."""
         for value in self.model.graph.initializers.values():
             if value.const_value is not None:
                 self.symbols[value] = Constant(_numbers(value.const_value))
-                value.const_value = None
+
+    def _release(self) -> None:
+        """Lets go of the model's tensors: it refers to itself, and the whole file would stay until it is collected."""
+        for value in self.model.graph.initializers.values():
+            value.const_value = None
 
     def add(
         self,
