@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import ClassVar, final
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnx2snn.errors import PassError, located
 from onnx2snn.ir import Array, Graph, Node, Op
 from onnx2snn.ir.ops import (
     LINEAR,
+    Add,
     Affine,
     Conv,
     Dense,
@@ -85,6 +87,9 @@ def _constant(graph: Graph, node: Node, constants: dict[str, Array]) -> Array:
         return arriving[0]
     if not any(a.any() for a in arriving):
         return _own(node.op, len(graph.shape(node.name)))
+    if isinstance(node.op, Add):
+        total = reduce(np.add, arriving)
+        return np.broadcast_to(total, (graph.shape(node.name)[0], *total.shape[1:]))
     full = [np.broadcast_to(a, graph.shape(s))[None] for a, s in zip(arriving, node.inputs, strict=True)]
     return _small(apply(node.op, *full)[0])
 
