@@ -15,6 +15,7 @@ import pytest
 from command import one_line, onnx2snn
 from models import ModelBuilder, lenet, residual
 
+from onnx2snn.flow.conversion.calibration import LEVELS
 from onnx2snn.frontends.onnx import RULES, OnnxRuntime
 
 DEMO = Path(str(files("onnx2snn"))) / "demo"
@@ -114,7 +115,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_passes_option_follows_the_users_recipe(tmp_path: Path) -> None:
     recipe = (
-        "fold-batchnorm, insert-staircases, average-to-sum, merge-linear, encode-input, collect-bias, "
+        "fold-batchnorm, insert-staircases, average-to-sum, add-readouts, merge-linear, encode-input, collect-bias, "
         'map-neurons{code="if", steps=15}, make-integer{steps=15}'
     )
     result = onnx2snn(
@@ -122,7 +123,7 @@ def test_passes_option_follows_the_users_recipe(tmp_path: Path) -> None:
     )
     assert result.json["code"] == "if"
     assert result.json["neuron_passes"] == 'map-neurons{code="if", steps=15}, make-integer'
-    assert result.err.count("graph digits {") == 8
+    assert result.err.count("graph digits {") == 9
     assert "# merge-linear: Merges neighbouring linear ops." in result.err
 
 
@@ -162,7 +163,7 @@ def test_a_recipe_that_leaves_real_values_is_told_which_passes_take_them(
     one_line(result, f"{expected}{op}_1 (", f"from {op} '/{op}_1') real-valued")
     better = recipe.replace("insert-staircases", "insert-staircases, add-readouts")
     if op == "Sigmoid":
-        better = "probe-staircases, insert-staircases, unroll-steps, encode-input, collect-bias"
+        better = "probe-staircases, insert-staircases, unroll-steps, add-readouts, encode-input, collect-bias"
     assert onnx2snn("convert", model, "-o", tmp_path / "net", "--passes", better).code == 0
 
 
@@ -231,14 +232,64 @@ def test_membranes_of_a_quantised_model_are_corrected(tmp_path: Path) -> None:
 
 def test_the_recipe_of_the_docs_is_taken_whole(tmp_path: Path) -> None:
     page = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
-    (recipe,) = re.findall(r"`'(fold-batchnorm, [^`]*)'`", page)
+    (found,) = re.findall(r"`'(fold-batchnorm, [^`]*)'`", page)
+    recipe = " ".join(found.split())
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--json")
     assert result.code == 0
     assert (result.json["code"], result.json["arithmetic"]) == ("if", "float")
     assert result.err == "", "a code that was asked for needs no explanation"
+    assert onnx2snn("simulate", tmp_path / "net", "--data", DATA, "--json").json["accuracy"] > 0.97
     (cut,) = re.findall(r"(.*), map-neurons", recipe)
     result = onnx2snn("convert", MODEL, "-o", tmp_path / "other", "--passes", cut, "--json")
     assert (result.json["code"], result.json["arithmetic"]) == ("st-bif", "integer")
+
+
+RECIPE = "fold-batchnorm, insert-staircases, average-to-sum{}, merge-linear, encode-input, collect-bias, map-neurons"
+
+
+@pytest.mark.parametrize("backend", ["numpy", "loihi", "nir"])
+@pytest.mark.parametrize("end", ["", ", make-integer"])
+def test_a_recipe_without_readouts_is_refused(end: str, backend: str, tmp_path: Path) -> None:
+    recipe = RECIPE.format("") + end
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--backend", backend)
+    one_line(result, "--passes: add-readouts expected in the recipe, found output fc2.Gemm (")
+    assert result.code == 2
+
+
+@pytest.mark.parametrize(("backend", "end", "has"), [("nir", ", make-integer", "with"), ("loihi", "", "without")])
+def test_a_backend_refuses_a_recipe_in_arithmetic_that_it_has_not(
+    backend: str, end: str, has: str, tmp_path: Path
+) -> None:
+    recipe = RECIPE.format(", add-readouts") + '{code="if"}' + end
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, "--backend", backend)
+    one_line(result, f" only, which make-integer in the recipe decides; found a recipe {has} it")
+    assert result.code == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--code", "st-bif"), "--code: map-neurons in --passes names code if, found st-bif"),
+        (
+            ("--integer",),
+            "--integer: beside map-neurons in --passes, make-integer there decides; found a recipe without it",
+        ),
+    ],
+)
+def test_options_that_a_recipe_answers_otherwise_are_refused(
+    option: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    recipe = RECIPE.format(", add-readouts") + '{code="if"}'
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--passes", recipe, *option)
+    one_line(result, message)
+    assert result.code == 2
+
+
+def test_levels_without_samples_are_refused_whatever_their_number(tmp_path: Path) -> None:
+    result = onnx2snn("convert", MODEL, "-o", tmp_path / "net", "--levels", LEVELS)
+    one_line(result, "go with --calibrate DATA.npz; quantisers that are there take --most-levels")
+    assert result.code == 2
+    assert f"[default: ({LEVELS})]" in onnx2snn("convert", "--help").out
 
 
 def test_labels_outside_the_classes_leave_no_result(tmp_path: Path) -> None:

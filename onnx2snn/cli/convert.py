@@ -94,7 +94,10 @@ def command(
     ] = None,
     calibrate_method: Annotated[str, typer.Option(help="Range of an activation: max, percentile or mse.")] = "max",
     percentile: Annotated[float, typer.Option(help="Percentage of values within the range; for percentile.")] = 99.9,
-    levels: Annotated[int, typer.Option(help="Levels of a calibrated activation.", min=1)] = 15,
+    levels: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Levels of a calibrated activation.", min=1, show_default="15"),
+    ] = None,
     per_channel: Annotated[bool, typer.Option("--per-channel", help="A range for each channel.")] = False,
     correct: Annotated[
         str, typer.Option(help="Corrections after it, of theta,bias,v0; see the docs.", show_default=False)
@@ -145,7 +148,7 @@ def command(
     """Convert MODEL to a spiking network and write it as an artifact folder."""
     from onnx2snn.artifact import check_target
     from onnx2snn.flow.conversion.budget import Budget
-    from onnx2snn.flow.conversion.calibration import Calibration
+    from onnx2snn.flow.conversion.calibration import LEVELS, Calibration
     from onnx2snn.flow.conversion.convert import convert
     from onnx2snn.flow.conversion.write import save
     from onnx2snn.flow.saturation import ASK
@@ -155,7 +158,7 @@ def command(
     calibration = Calibration(
         cast("Method", calibrate_method),
         percentile,
-        levels,
+        LEVELS if levels is None else levels,
         per_channel,
         tuple(name.strip() for name in correct.split(",") if name.strip()),
         quantise_input,
@@ -163,9 +166,9 @@ def command(
         cast("Scales", weight_scale),
         cast("Search", weight_search),
     )
-    if calibration.needs_samples and calibrate is None:
+    if calibrate is None and (calibration.needs_samples or levels is not None):
         words = "--levels, --calibrate-method, --percentile, --per-channel, --correct and --quantise-input"
-        raise UsageError(f"{words} go with --calibrate DATA.npz")
+        raise UsageError(f"{words} go with --calibrate DATA.npz; quantisers that are there take --most-levels")
     chosen = load_backend(_with_options(backend, chip, approximate))
     given = {"chip": chip, "code": code, "steps": steps, "settle": settle, "decay": decay, "reset": reset}
     given |= {"dt": dt, "integrator": integrator}

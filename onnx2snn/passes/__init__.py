@@ -6,7 +6,7 @@ from onnx2snn.passes.base import Approximation, Pass, Recipe, Rewrite, approxima
 from onnx2snn.passes.cancel_transposes import CancelTransposes
 from onnx2snn.passes.coarsen_staircases import CoarsenStaircases
 from onnx2snn.passes.collect_bias import CollectBias
-from onnx2snn.passes.completeness import check_complete
+from onnx2snn.passes.completeness import check_complete, check_ends
 from onnx2snn.passes.drop_repeated_staircases import DropRepeatedStaircases
 from onnx2snn.passes.drop_requantisation import DropRequantisation
 from onnx2snn.passes.drop_whole_rounding import DropWholeRounding
@@ -114,6 +114,7 @@ __all__ = [
     "UnrollSteps",
     "approximate",
     "check_complete",
+    "check_ends",
     "check_leak",
     "most_levels",
     "run_passes",

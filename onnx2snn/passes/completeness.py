@@ -41,6 +41,15 @@ def check_complete(recipe: Sequence[Pass], made: Graph, start: Graph) -> None:
     raise UsageError("`passes`: left real-valued", [f"{node}: {HINTS.get(type(node.op), REAL)}" for node in real])
 
 
+def check_ends(made: Graph) -> None:
+    """Raises `UsageError` where an output of the network that a recipe made has no readout: nothing reads it then."""
+    tail = tail_nodes(made)
+    ends = [made[name] for name in made.outputs if name not in tail and not isinstance(made[name].op, Readout)]
+    if ends:
+        found = ", ".join(map(str, ends))
+        raise UsageError(f"`passes`: add-readouts expected in the recipe, found output {found} without a readout")
+
+
 def _real(made: Graph) -> list[Node]:
     """Nodes that have no spiking form, and do not stand behind the readouts."""
     tail = tail_nodes(made)

@@ -40,6 +40,7 @@ from onnx2snn.passes import (
     Recipe,
     approximate,
     check_complete,
+    check_ends,
     most_levels,
     run_passes,
 )
@@ -165,8 +166,10 @@ class Conversion:
                 observer(step, graph, reasons)  # type: ignore[arg-type]
 
         graph = run_passes(reference, recipe, watch)
+        if self.options.passes is not None:
+            check_ends(graph)
         if mapping is not None:
-            integer = is_integer(graph)
+            integer = self._found(backend, is_integer(graph))
         schedule = Schedule(steps, self._settle(graph, code), self._calibrate_steps(backend, code))
         network = Network(
             graph=graph,
@@ -239,6 +242,14 @@ class Conversion:
             raise BackendError(f"backend {backend.name} cannot calibrate initial membranes; use --backend numpy")
         return wanted
 
+    def _found(self, backend: Backend, integer: bool) -> bool:
+        """The arithmetic of a recipe that the user wrote out."""
+        found = f"found a recipe {'with' if integer else 'without'} it"
+        if self.options.integer not in (None, integer):
+            raise UsageError(f"`integer`: beside map-neurons in `passes`, make-integer there decides; {found}")
+        _check_arithmetic(backend, integer, f"which make-integer in the recipe decides; {found}")
+        return integer
+
     def _integer(self, backend: Backend, reference: Graph) -> bool:
         wanted = self.options.integer
         if wanted is None:
@@ -246,9 +257,7 @@ class Conversion:
                 node.op.weight.dtype.kind for node in reference.of(Conv, Dense) if isinstance(node.op, (Conv, Dense))
             }
             return ("integer" in backend.arithmetic) if kinds <= {"i"} else ("float" not in backend.arithmetic)
-        name = "integer" if wanted else "float"
-        if name not in backend.arithmetic:
-            raise BackendError(f"backend {backend.name} computes in {backend.arithmetic[0]} only, --{name} asked for")
+        _check_arithmetic(backend, wanted, f"--{_arithmetic(wanted)} asked for")
         return wanted
 
 
@@ -323,6 +332,15 @@ def _samples(given: Samples | Path | None, ann: Graph) -> Samples | None:
     if isinstance(given, Path):
         return read_samples(given, inputs_of(ann)).x
     return given if given is None or callable(given) else check_samples(given, inputs_of(ann))
+
+
+def _arithmetic(integer: bool) -> str:
+    return "integer" if integer else "float"
+
+
+def _check_arithmetic(backend: Backend, integer: bool, found: str) -> None:
+    if _arithmetic(integer) not in backend.arithmetic:
+        raise BackendError(f"backend {backend.name} computes in {backend.arithmetic[0]} only, {found}")
 
 
 def _leak_of(mapping: Recipe | None, options: Options) -> tuple[float, str]:

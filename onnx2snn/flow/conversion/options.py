@@ -59,6 +59,8 @@ class Options:
             raise UsageError("`passes`: one pass or more expected, found none (see onnx2snn passes)")
         for step in parse_recipe(self.passes or ""):
             if isinstance(step, MapNeurons):
+                if self.code not in (None, step.code):
+                    raise UsageError(f"`code`: map-neurons in `passes` names code {step.code}, found {self.code}")
                 _check_number("pass map-neurons: steps", step.steps, 0)
                 self._check_schedule(step.code)
         if self.code is not None:
