@@ -366,4 +366,5 @@ def test_an_integer_input_takes_whole_numbers_only(tmp_path: Path) -> None:
     assert onnx2snn("convert", tmp_path / "m.onnx", "-o", tmp_path / "net").code == 0
     found = onnx2snn("verify", tmp_path / "m.onnx", tmp_path / "net", "--data", tmp_path / "x.npz")
     assert found.code == 1
-    assert "whole numbers of the input's type int8 expected, found 0.5" in found.err
+    where = f"onnx2snn: {tmp_path / 'x.npz'}: x: "
+    assert f"{where}whole numbers of the input's type int8 expected, found 0.5" in found.err

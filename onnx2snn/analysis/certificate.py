@@ -31,6 +31,8 @@ from onnx2snn.words import amount
 Exactness = Literal["exact", "bounded", "analog"]
 NONE = np.zeros((), np.int64)
 APART = "levels apart"  #: how the reason ends where there are fewer steps than levels
+UNQUANTISED = "the model has no quantiser here: its input is read"
+WHOLE = f"{UNQUANTISED} as whole numbers"  #: how the reason of an encoder begins that rounds what the model does not
 REAL = "computed in real arithmetic, which is not proven"
 
 
@@ -109,8 +111,8 @@ def certify(
 
 def _reading(op: Encoder) -> str:
     """How an encoder reads an input that the model itself does not quantise."""
-    steps = "as whole numbers" if (op.scale == 1).all() else f"in steps of {float(op.scale.max()):.6g}"
-    return f"the model has no quantiser here: its input is read {steps}, counts {op.lo} to {op.hi}"
+    how = WHOLE if (op.scale == 1).all() else f"{UNQUANTISED} in steps of {float(op.scale.max()):.6g}"
+    return f"{how}, counts {op.lo} to {op.hi}"
 
 
 class _Judge:

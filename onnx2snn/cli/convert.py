@@ -152,6 +152,7 @@ def command(
     from onnx2snn.flow.conversion.convert import convert
     from onnx2snn.flow.conversion.write import save
     from onnx2snn.flow.saturation import ASK
+    from onnx2snn.flow.whole_inputs import ROUNDED
     from onnx2snn.plugins import load_backend
 
     check_target(out, force)
@@ -219,7 +220,7 @@ def command(
         if calibrate is not None and not conversion.calibrated:
             idle = calibration.idle("start-membranes" in network.neuron_passes)
             print(*(f"onnx2snn: {model}: {line}\n" for line in idle), sep="", end="", file=sys.stderr)
-        print_notes(note for note in network.notes if note.endswith(ASK))
+        print_notes(note for note in network.notes if note.endswith((ASK, ROUNDED)))
         if weight_bits and not conversion.rounds_weights:
             print(f"onnx2snn: {model}: nothing to round: no weight takes more than {weight_bits} bits", file=sys.stderr)
         manifest = save(network, chosen, out, force)

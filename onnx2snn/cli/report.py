@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from onnx2snn.cli.output import Json, ProgressCallback, numbers, percent, print_footprint, print_table, progress
+from onnx2snn.cli.output import (
+    Json,
+    ProgressCallback,
+    numbers,
+    percent,
+    print_footprint,
+    print_notes,
+    print_table,
+    progress,
+)
 from onnx2snn.cli.sparkline import sparkline
 from onnx2snn.words import amount
 
@@ -74,6 +83,7 @@ def command(
             force=force,
             stage=stage,
         )
+    print_notes(() if found.simulation is None else found.simulation.notes)
     if as_json:
         print(found.model_dump_json(indent=2))
     else:
@@ -108,8 +118,9 @@ def show(found: Report) -> None:
         )
     if simulation is not None and simulation.totals is not None:
         sums = simulation.totals
+        sparsity = percent(sums.sparsity if sums.neurons else None)
         print(
-            f"per sample: {sums.spikes:.6g} spikes, sparsity {percent(sums.sparsity)}, {sums.operations:.6g} synaptic "
+            f"per sample: {sums.spikes:.6g} spikes, sparsity {sparsity}, {sums.operations:.6g} synaptic "
             f"operations; the same layers as an ANN: {sums.macs:.6g} MACs"
         )
     rows = [

@@ -120,8 +120,9 @@ def _show_layers(found: Simulation, title: str) -> None:
     if sums is None:
         print("accuracy at every step, synaptic operations, MACs and energy: run the network in NumPy (--in-numpy)")
     else:
+        rate = f"{sums.rate:.4f}" if sums.neurons else "-"
         print(
-            f"per sample: {sums.spikes:.6g} spikes, rate {sums.rate:.4f}, {sums.operations:.6g} synaptic operations "
+            f"per sample: {sums.spikes:.6g} spikes, rate {rate}, {sums.operations:.6g} synaptic operations "
             f"({sums.readout_operations:.6g} at the readout), {sums.updates:.6g} neuron updates, input layer "
             f"{sums.input_macs:.6g} MACs; the same layers as an ANN: {sums.macs:.6g} MACs, "
             f"{sums.macs_active:.6g} without zeros"

@@ -27,7 +27,7 @@ def saturation(graph: Graph, x: Array) -> tuple[str, ...]:
     """
     given, found = feed(graph, x), dict[str, str]()
     for node in graph.of(Encoder):
-        source, *path = _path(graph, node)
+        source, *path = path_to(graph, node)
         if not isinstance(source.op, Input):
             continue  # a current behind real weights, read as whole numbers
         values = given[source.name]
@@ -45,7 +45,7 @@ def saturation(graph: Graph, x: Array) -> tuple[str, ...]:
     return tuple(f"input {name!r}: {note}" for name, note in found.items())
 
 
-def _path(graph: Graph, encoder: Node) -> list[Node]:
+def path_to(graph: Graph, encoder: Node) -> list[Node]:
     """What prepares the numbers that an encoder reads, and in front of that where they come from."""
     path = [graph[encoder.inputs[0]]]
     while isinstance(path[0].op, (Affine, MaxPool, *MOVES)):

@@ -19,7 +19,7 @@ SYNAPTIC, MULTIPLY_ACCUMULATE = 2, 3  #: operations each
 class MedianFigures:
     """Per sample, in the source's words.
 
-    spike_num: spikes of all populations.  neurons: of all, units counted.  rate: their quotient.
+    spike_num: spikes of all populations.  neurons: of all, units counted.  rate: their quotient, 0 of no neurons.
     plotted_rate: spikes of all over neurons without the encoder, which overstates it.
     sop: 2 x synaptic operations between populations.  ann_ops: 3 x MACs of the same layers.
     """
@@ -43,7 +43,7 @@ def median_figures(samples: int, layers: Iterable[LayerActivity]) -> MedianFigur
     return MedianFigures(
         spike_num=spikes,
         neurons=neurons,
-        rate=spikes / neurons,
+        rate=spikes / neurons if neurons else 0.0,
         plotted_rate=spikes / hidden if hidden else None,
         sop=SYNAPTIC * between / samples,
         ann_ops=MULTIPLY_ACCUMULATE * sum(row.hidden_macs or 0 for row in rows) / samples,

@@ -72,6 +72,7 @@ class Simulation(Record):
 
     Accuracy where there are labels; the rest as in `onnx2snn.flow.evaluation.simulate.Simulation`.
     early: the exit with the fewest steps that costs at most 0.1 % of the samples.
+    notes: what does not fit of the samples, and populations that never fire.
     """
 
     data: str
@@ -86,6 +87,7 @@ class Simulation(Record):
     totals: Totals | None = None
     devices: tuple[Device, ...] = ()
     robustness: tuple[Robustness, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Parity(Record):

@@ -214,7 +214,13 @@ def _simulation(wanted: Wanted, found: Simulated, robustness: tuple[Robustness, 
             for table, estimate in zip(tables, found.energy, strict=True)
         ),
         robustness=robustness,
+        notes=tuple(_named(note, wanted.data) for note in found.notes),
     )
+
+
+def _named(note: str, data: Path | None) -> str:
+    """A note with the name of the data file in place of its path."""
+    return note if data is None or not note.startswith(f"{data}: ") else f"{data.name}{note[len(str(data)) :]}"
 
 
 def _parity(verified: Verification) -> Parity | None:

@@ -25,6 +25,7 @@ from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
 from onnx2snn.flow.reading import discretisation, is_spiking, read_model
 from onnx2snn.flow.saturation import saturation
+from onnx2snn.flow.whole_inputs import unwhole
 from onnx2snn.frontends.reading import Reading
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Conv, Dense, Neuron, Staircase
@@ -193,9 +194,12 @@ class Conversion:
         return [str(weight_cost(self.ann, recipe, reference, self.tuner.batches()))]
 
     def _unfit(self, reference: Graph) -> list[str]:
-        """What the input's quantiser cannot hold of the samples of the calibration."""
+        """What the input's quantiser cannot hold of the samples of the calibration, or what else is rounded of them."""
         first = next(self.tuner.batches(), None)
-        return [] if first is None else [f"calibration samples: {note}" for note in saturation(reference, first)]
+        if first is None:
+            return []
+        found = *saturation(reference, first), *unwhole(reference, self.tuner.batches())
+        return [f"calibration samples: {note}" for note in found]
 
     def _recipes(self, backend: Backend) -> tuple[Recipe, Recipe | None]:
         """The passes to staircases, and those after them where the user wrote them out."""

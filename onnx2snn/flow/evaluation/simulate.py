@@ -20,6 +20,7 @@ from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.evaluation.trial import Part, Trial, only_numpy
 from onnx2snn.flow.opening import Artifact, open_artifact
 from onnx2snn.flow.saturation import saturation
+from onnx2snn.flow.whole_inputs import unwhole
 from onnx2snn.ir import Array
 from onnx2snn.metrics import Device, Energy, Exits, InputActivity, LayerActivity, Noise, Totals, load_device, price
 from onnx2snn.metrics.activity import inputs, layers, totals
@@ -40,7 +41,8 @@ class Simulation:
     proven where the network runs until it is silent.  output: (N, ...), the readout after
     the last step, in the units of the model's output; the first of several.
     simulator: name of the backend whose simulator ran it.
-    notes: what the user should know: samples that the input's quantiser cannot hold, populations that never fire.
+    notes: what the user should know: samples that the input's quantiser cannot hold or that are rounded, populations
+    that never fire.
     noise: what was disturbed; `repeats`: the accuracy of each run, of which `accuracy` is the mean. Layers add up all
     repeats; outputs are those of the first.
     The rest is empty or None where the backend's simulator does not tell: `curve`, the network after each tick;
@@ -111,7 +113,7 @@ def simulate(
         if refused:
             raise UsageError(f"{', '.join(refused)}: {only_numpy(artifact.manifest.backend)}")
         size = batch_size(trial.graph)
-        unfit = saturation(trial.graph, stream.first(size))
+        unfit = (*saturation(trial.graph, stream.first(size)), *unwhole(trial.graph, stream.batches(size)))
         todo = tasks(len(stream), size, noise.repeats)
         partial = None if save is None else _partial(Path(save), artifact, stream, (trial.exits, noise, in_numpy))
         if partial is not None:

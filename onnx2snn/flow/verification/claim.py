@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx2snn.analysis.certificate import APART, REAL, Certificate, Verdict
+from onnx2snn.analysis.certificate import APART, REAL, WHOLE, Certificate, Verdict
 from onnx2snn.artifact import Manifest
 from onnx2snn.flow.conversion.calibration import model_as, was_calibrated
 from onnx2snn.ir import Graph
@@ -25,7 +25,8 @@ def claim_of(manifest: Manifest, certificate: Certificate) -> str:
         return _imported(certificate, was_calibrated(manifest.staircase_passes))
     network = model_as(manifest.staircase_passes)
     if certificate.exact:
-        return f"equal to the {network} in every count, for every input"
+        whole = any(verdict.reason.startswith(WHOLE) for verdict in certificate.verdicts)
+        return f"equal to the {network} in every count, for every input{' of whole numbers' if whole else ''}"
     if certificate.proven_as_staircases:
         return f"equal in every count to the {network}, as approximated below"
     if manifest.fine_tuning is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from onnx2snn.analysis.certificate import Certificate, certify
 from onnx2snn.analysis.imported import certify_imported
+from onnx2snn.errors import located
 from onnx2snn.flow.batches import batch_size
 from onnx2snn.flow.conversion.calibration import was_calibrated
 from onnx2snn.flow.evaluation.evaluate import Progress
@@ -20,6 +21,7 @@ from onnx2snn.flow.verification.findings import Diagnosis
 from onnx2snn.flow.verification.imported import EXECUTOR, imported_measure
 from onnx2snn.flow.verification.parity import Batch, LayerParity, Parity, batch_of, layer_parity, measured, parity_of
 from onnx2snn.flow.verification.reference import OnnxTruth, exact_counts
+from onnx2snn.flow.whole_inputs import unwhole
 from onnx2snn.ir import Array, Graph
 
 
@@ -66,7 +68,10 @@ def measure(
             partial = Partial(keep, {"artifact": manifest.digest, "model": case.sha256, "data": samples.digest()})
             partial.prepare(resume)
         size = batch_size(case.graph)
-        unfit = saturation(case.graph, samples.first(size))
+        unfit = (
+            *saturation(case.graph, samples.first(size)),
+            *(f"{note}; the model is run on the rounded values" for note in unwhole(case.graph, samples.batches(size))),
+        )
         if case.spiking:
             batches = measured(
                 samples, size, imported_measure(case.artifact, case.graph, case.trained), partial, progress
@@ -75,7 +80,7 @@ def measure(
         integer, backend = manifest.arithmetic == "integer", case.artifact.backend
         diagnoser = Diagnoser(case.reference, case.graph, manifest.schedule, manifest.code, integer, backend)
         truth = OnnxTruth(case.model, case.reference, bool(case.lost) or case.calibrated)
-        beside = _beside_the_model(truth, case.artifact, diagnoser, diagnose)
+        beside = _beside_the_model(truth, case.artifact, diagnoser, diagnose, str(data))
         parity = parity_of(
             measured(samples, size, beside, partial, progress), samples.y, truth.session.name, truth.calibrated
         )
@@ -83,13 +88,18 @@ def measure(
 
 
 def _beside_the_model(
-    truth: OnnxTruth, artifact: Artifact, diagnoser: Diagnoser, diagnose: bool
+    truth: OnnxTruth, artifact: Artifact, diagnoser: Diagnoser, diagnose: bool, data: str
 ) -> Callable[[Array], Batch]:
-    """What measures a batch against the model, each population in the network and alone."""
+    """What measures a batch against the model, each population in the network and alone.
+
+    data: the name of the samples' file, which errors begin with.
+    """
     measure, simulator = diagnoser.measure, artifact.simulator()
 
     def batch(x: Array) -> Batch:
-        expected, found = truth.of(x), simulator.run(x)
+        with located(data):
+            expected = truth.of(x)
+        found = simulator.run(x)
         alone, _ = measure.run(x, given=measure.forced(expected.counts))
         if diagnose:
             diagnoser.add(x, expected, found.counts, alone)

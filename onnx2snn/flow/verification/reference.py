@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from onnx2snn.flow.whole_inputs import as_read
 from onnx2snn.frontends.onnx import executor
 from onnx2snn.ir import Array, Graph
 from onnx2snn.ir.ops import Staircase
@@ -29,6 +30,8 @@ class Truth:
 class OnnxTruth:
     """Outputs and counts by what runs the model, inner tensors read off its own quantisers.
 
+    Where the network reads whole numbers that the model does not round, the model gets the rounded ones.
+
     Where no tensor of the model holds the output of a staircase (a part of one with steps of its own), and wherever the
     network is quantised otherwise than the model (`calibrated`), the counts are the staircases' own, worked out in
     float64.
@@ -42,7 +45,7 @@ class OnnxTruth:
 
     def of(self, x: Array) -> Truth:
         """Runs a batch."""
-        values = self.session.run(x)
+        values = self.session.run(as_read(self.reference, x))
         outputs = tuple(values[name] for name in self.session.outputs)
         steps = {name: self._steps(name, values[tensor]) for name, tensor in self.tensors.items()}
         if self.calibrated:

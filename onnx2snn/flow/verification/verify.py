@@ -31,7 +31,7 @@ class Verification:
     calibrated: what it is proven of is the model as calibration or rounded weights made it.
     fine_tuning: what was changed after conversion, so that the network is no longer the model's.
     imported: the model is a trained spiking network, which is what it is compared with.
-    notes: what the user should know: samples that the input's quantiser cannot hold.
+    notes: what the user should know: samples that the input's quantiser cannot hold or that are rounded.
     """
 
     certificate: Certificate

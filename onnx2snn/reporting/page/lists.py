@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onnx2snn.flow.verification.claim import files
+from onnx2snn.metrics import Totals
 from onnx2snn.reporting.facts import Conversion, Layer, Parity, Report, Robustness
 from onnx2snn.reporting.pictures.accuracy import shares
 from onnx2snn.reporting.pictures.errors import ran_alone
@@ -128,6 +129,15 @@ def work(facts: Report) -> Terms:
         ("Neuron updates", short(totals.updates)),
         ("Input layer", f"{short(totals.input_macs)} MACs, once a sample"),
         ("The ANN", f"{short(totals.macs)} MACs, {short(totals.macs_active)} without zeros"),
+        *_silence(totals),
+    ]
+
+
+def _silence(totals: Totals) -> Terms:
+    """How much fires, and how much does not, where there is anything that could."""
+    if not totals.neurons:
+        return [("Spikes", "none: no population spikes")]
+    return [
         ("Spikes", f"{short(totals.spikes)}, {totals.rate:.3g} per neuron and step"),
         ("Sparsity", f"{percent(totals.sparsity)} of neurons and steps are silent"),
     ]
