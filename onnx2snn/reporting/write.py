@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onnx2snn.errors import UsageError
+from onnx2snn.flow.paths import as_path
 from onnx2snn.reporting.facts import Report
 from onnx2snn.reporting.gather import Stage, Wanted, gather
 from onnx2snn.reporting.pictures import Format
@@ -36,14 +37,16 @@ def report(
     Raises `UsageError` where a file is there already (unless `force`), `MissingExtraError` without the extra `report`
     where a page or pictures are asked for, and what `verify` and `simulate` raise.
     """
-    targets = Targets(_path(out), _path(pictures), format, _path(tables))
+    targets = Targets(_path("out", out), _path("pictures", pictures), format, _path("tables", tables))
     if drops and data is None:
         raise UsageError("`drops`: goes with samples (`data`), which are run with spikes lost; found none")
     targets.check(force)
-    facts = gather(Wanted(Path(folder), _path(data), _path(model), sample, tuple(drops)), stage)
+    facts = gather(
+        Wanted(as_path("folder", folder), _path("data", data), _path("model", model), sample, tuple(drops)), stage
+    )
     targets.write(facts)
     return facts
 
 
-def _path(place: str | Path | None) -> Path | None:
-    return None if place is None else Path(place)
+def _path(parameter: str, given: str | Path | None) -> Path | None:
+    return None if given is None else as_path(parameter, given)

@@ -23,6 +23,7 @@ from onnx2snn.flow.conversion.tuner import Samples, Target, Tuner
 from onnx2snn.flow.conversion.weight_cost import weight_cost
 from onnx2snn.flow.conversion.write import save
 from onnx2snn.flow.data import check_samples, read_samples
+from onnx2snn.flow.paths import as_path
 from onnx2snn.flow.reading import discretisation, is_spiking, read_model
 from onnx2snn.flow.saturation import saturation
 from onnx2snn.flow.whole_inputs import unwhole
@@ -127,7 +128,7 @@ class Conversion:
     def save(self, folder: str | Path, backend: str = "numpy", force: bool = False) -> Manifest:
         """Writes an artifact for a backend; the folder appears whole or not at all."""
         chosen = load_backend(backend)
-        return save(self.lower(chosen), chosen, Path(folder), force)
+        return save(self.lower(chosen), chosen, as_path("folder", folder), force)
 
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
         """The network as `backend` takes it, its design rules checked."""
@@ -296,7 +297,7 @@ def convert(
     Raises `UsageError` for options that can never work, `DataError` for samples that do not fit, `ModelError` for a
     file that cannot be taken; later steps raise `PassError` and `BackendError`.
     """
-    path = Path(model)
+    path = as_path("model", model)
     how = discretisation(path, dt, reset, integrator)
     options = Options(
         code,

@@ -19,6 +19,7 @@ from onnx2snn.flow.evaluation.processes import Alone, Processes
 from onnx2snn.flow.evaluation.stream import SampleStream
 from onnx2snn.flow.evaluation.trial import Part, Trial, only_numpy
 from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.paths import as_path
 from onnx2snn.flow.saturation import saturation
 from onnx2snn.flow.whole_inputs import unwhole
 from onnx2snn.ir import Array
@@ -98,14 +99,15 @@ def simulate(
     Raises `ArtifactError`, `DataError`, `BackendError` or `UsageError`.
     """
     processes = processes or Alone()
-    if save is not None:
-        check_results(Path(save), ("output", "steps"))
+    source, target = as_path("data", data), None if save is None else as_path("save", save)
+    if target is not None:
+        check_results(target, ("output", "steps"))
     elif resume:
         raise UsageError("`resume`: goes with a file to save results to (`save`), beside which they are kept")
     tables = [load_device(name) for name in devices or DEVICES]
-    artifact = open_artifact(Path(folder))
-    with SampleStream(Path(data), artifact.manifest.inputs) as stream:
-        with located(str(data)):
+    artifact = open_artifact(as_path("folder", folder))
+    with SampleStream(source, artifact.manifest.inputs) as stream:
+        with located(source):
             _check_answers(artifact, stream)
         trial = Trial(artifact, exit_rule or MARGIN, noise, in_numpy)
         asked = {"`devices`": devices, "`exit_rule`": exit_rule}
@@ -115,19 +117,19 @@ def simulate(
         size = batch_size(trial.graph)
         unfit = (*saturation(trial.graph, stream.first(size)), *unwhole(trial.graph, stream.batches(size)))
         todo = tasks(len(stream), size, noise.repeats)
-        partial = None if save is None else _partial(Path(save), artifact, stream, (trial.exits, noise, in_numpy))
+        partial = None if target is None else _partial(target, artifact, stream, (trial.exits, noise, in_numpy))
         if partial is not None:
             if processes.rank == 0:
                 partial.prepare(resume)
             processes.gathered(None)  # nobody writes before the folder is there
         whole = evaluate(trial, stream, todo, partial, processes, progress)
-    if save is not None and partial is not None and processes.rank == 0:
+    if target is not None and partial is not None and processes.rank == 0:
         others = {f"output{i}": y.astype(np.float32) for i, y in enumerate(whole.outputs) if i}
-        write_results(Path(save), output=whole.outputs[0].astype(np.float32), steps=np.asarray(whole.steps), **others)
+        write_results(target, output=whole.outputs[0].astype(np.float32), steps=np.asarray(whole.steps), **others)
         partial.remove()
     name = "numpy" if in_numpy else artifact.backend.name
     found = _summary(trial, stream, whole, tables, latency_of(artifact.manifest).most_steps, name)
-    return replace(found, notes=(*(f"{data}: {note}" for note in unfit), *_silent(found)))
+    return replace(found, notes=(*(f"{source}: {note}" for note in unfit), *_silent(found)))
 
 
 def _partial(save: Path, artifact: Artifact, stream: SampleStream, options: object) -> Partial:

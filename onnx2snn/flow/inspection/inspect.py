@@ -13,6 +13,7 @@ from onnx2snn.flow.inspection.dialects import dialect
 from onnx2snn.flow.inspection.imported import inspect_imported
 from onnx2snn.flow.inspection.levels import LevelCost, level_costs
 from onnx2snn.flow.inspection.report import Inspection, NodeClass, NodeReport, summary
+from onnx2snn.flow.paths import as_path
 from onnx2snn.flow.reading import discretisation
 from onnx2snn.frontends.onnx import list_nodes, read_onnx
 from onnx2snn.frontends.reading import Reading, Record
@@ -49,7 +50,7 @@ def inspect(
     Raises `ModelError` only where there is nothing to list: the file is missing or broken. Raises `DataError` for
     samples that do not fit and `UsageError` for what does not go with such a file.
     """
-    path = Path(model)
+    path = as_path("model", model)
     how = discretisation(path, dt, reset, integrator)
     if how is not None:
         if data is not None:
@@ -71,7 +72,7 @@ def inspect(
     rows = tuple(_row(record, reading.graph, reference, certificate) for record in reading.records)
     costs: tuple[LevelCost, ...] = ()
     if data is not None:
-        samples = read_samples(Path(data), inputs_of(reference))
+        samples = read_samples(as_path("data", data), inputs_of(reference))
         costs = level_costs(reference, samples.x, samples.y)
     return Inspection(
         summary(rows, steps["st-bif"]), rows, steps, (), certificate.approximations, most_levels(reference), costs

@@ -10,6 +10,7 @@ from onnx2snn.artifact import FineTuning, Source, check_files
 from onnx2snn.errors import ArtifactError, Onnx2SnnError, UsageError
 from onnx2snn.flow.evaluation.evaluate import Progress
 from onnx2snn.flow.opening import Artifact, open_artifact
+from onnx2snn.flow.paths import as_path
 from onnx2snn.flow.reading import is_spiking, read_again, read_model
 from onnx2snn.flow.verification.claim import claim_of
 from onnx2snn.flow.verification.findings import Diagnosis
@@ -69,7 +70,7 @@ def verify(
     """
     _check_use(data, diagnose, keep, resume)
     findings: list[str] = []
-    case = _opened(Path(model), Path(folder), findings)
+    case = _opened(as_path("model", model), as_path("folder", folder), findings)
     if case.spiking and diagnose:
         raise UsageError("`diagnose`: goes with an ONNX network; a trained spiking network has no staircases to miss")
     artifact, certificate = case.artifact, case.certificate()
@@ -78,8 +79,8 @@ def verify(
     findings += artifact.backend.audit(artifact.network(case.graph, certificate), artifact.folder)
     parity, diagnosis, notes = None, None, ()
     if data is not None:
-        kept = None if keep is None else Path(keep)
-        parity, diagnosis, unfit = measure(case, Path(data), diagnose, kept, resume, progress)
+        kept = None if keep is None else as_path("keep", keep)
+        parity, diagnosis, unfit = measure(case, as_path("data", data), diagnose, kept, resume, progress)
         notes = tuple(f"{data}: {note}" for note in unfit)
         findings += _against_proof(certificate, parity, case.trained is case.reference)
     return Verification(
