@@ -66,6 +66,28 @@ def test_the_search_cuts_outliers_off() -> None:
     assert found < 0.8 * plain
 
 
+@given(BITS, HOW, SEEDS)
+def test_whole_scales_are_whole_and_cost_little(bits: int, how: tuple[Scales, Search], seed: int) -> None:
+    rows = np.random.default_rng(seed).integers(-(2**20), 2**20, (5, 17)).astype(np.float64)
+    free, found = (on_grid(rows, bits, *how, whole) for whole in (False, True))
+    np.testing.assert_array_equal(found.scale, np.rint(found.scale))
+    assert found.scale.min() >= 1
+    assert width(found.codes, found.codes) <= bits
+    assert (np.abs(found.scale - free.scale) < 0.1 * free.scale + 1).all()
+
+
+def test_a_network_in_whole_numbers_that_rounds_sums_twice_keeps_whole_sums(tmp_path: Path) -> None:
+    m, rng = ModelBuilder(("N", 6)), np.random.default_rng(5)
+    y = m.node("MatMul", m.quantise("x", 1.0, 0, 255), m.constant(rng.integers(-70, 57, (6, 4))))
+    y = m.node("Floor", m.node("Add", m.node("Mul", y, m.constant(5.0)), m.constant(17.0)))
+    y = m.node("Floor", m.node("Div", m.node("Mul", y, m.constant(7.0)), m.constant(2048.0)))
+    y = m.node("Clip", y, m.constant(0.0), m.constant(255.0))
+    model = m.save(m.gemm(y, 4, 3), tmp_path / "m.onnx")
+    found = convert(model, calibration=Calibration(weight_bits=3)).certificate
+    assert found.proven == found.breakpoints > 0
+    assert any("a whole scale for each channel" in text for text in found.approximations)
+
+
 def test_what_lies_on_the_grid_stays() -> None:
     codes = np.random.default_rng(0).integers(-7, 8, (6, 30))
     codes[:, 0] = 7

@@ -31,7 +31,7 @@ class Grid:
         return self.codes * self.scale[:, None]
 
 
-def on_grid(rows: Array, bits: int, scales: Scales, search: Search) -> Grid:
+def on_grid(rows: Array, bits: int, scales: Scales, search: Search, whole: bool = False) -> Grid:
     """Weights (out, in) on a symmetric grid: clip(rint(w / s), -q, q) s with q = 2^(bits-1) - 1.
 
     scales: one s for each row or one for all (per-axis and per-tensor symmetric quantisation: Krishnamoorthi,
@@ -39,6 +39,7 @@ def on_grid(rows: Array, bits: int, scales: Scales, search: Search) -> Grid:
     search: `max`: s = max|w| / q, so that no weight moves by more than s / 2; `mse`: of the shares 1, 0.99 ... 0.06 of
     it the one with the least squared error, the candidates of `onnx2snn.analysis.calibration`.
     A row of zeros has the scale 1 / q.
+    whole: each s is one of the two whole numbers around that, at least 1, with the lesser squared error.
     """
     most = (1 << bits - 1) - 1
     groups = rows if scales == "channel" else rows.reshape(1, -1)
@@ -46,8 +47,10 @@ def on_grid(rows: Array, bits: int, scales: Scales, search: Search) -> Grid:
     widest = np.where(largest > 0, largest, 1.0) / most
     shares = CANDIDATES if search == "mse" else CANDIDATES[:1]
     best, least = widest, np.full(len(groups), np.inf)
-    for share in shares:
-        step = widest * share
+    steps = [widest * share for share in shares]
+    if whole:
+        steps = [np.maximum(1.0, rounded(step)) for step in steps for rounded in (np.floor, np.ceil)]
+    for step in steps:
         error = _square(groups - _codes(groups, step, most) * step[:, None])
         best, least = np.where(error < least, step, best), np.minimum(error, least)
     scale = np.broadcast_to(best, (len(rows),)).copy()

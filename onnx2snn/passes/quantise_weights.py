@@ -24,7 +24,9 @@ class QuantiseWeights(Rewrite):
     given:   Conv or Dense with real weights, or with whole ones of more bits
     result:  weight = clip(rint(w / scale), -q, q), q = 2^(bits-1) - 1, scale = max|w| / q of the channel or layer, or
              the share of it with the least squared error (see `onnx2snn.analysis.weight_rounding`). The bias stays
-             real. A BatchNorm that is still behind it folds without another rounding.
+             real. Weights that are whole numbers in the end get whole scales: their sums stay whole, which networks
+             spelled in whole numbers count on where they round sums twice. A BatchNorm that is still behind it folds
+             without another rounding.
     Behind find-weight-grids, weights that lie on a grid of so few bits stay as they are; behind fold-batchnorm, a scale
     for the layer stays one. What moves is said: the error of the weights, and where the input has a range, how far the
     sums can be off. first: also those that no neuron comes before, which a chip leaves to its host.
@@ -53,12 +55,14 @@ class QuantiseWeights(Rewrite):
         if few_bits(op, self.bits):
             return f"its weights are whole numbers of {width(op.weight, op.weight)} bits already"
         rows = real_rows(op)
-        grid = on_grid(rows, self.bits, self.scales, self.search)
+        whole = bool((rows == np.rint(rows)).all())
+        grid = on_grid(rows, self.bits, self.scales, self.search, whole)
         moved = shift(graph, node, rows, grid.values)
         codes = grid.codes.reshape(op.weight.shape).astype(np.int8 if self.bits <= 8 else np.int64)
         graph.replace(node.name, replace(op, weight=codes, scale=grid.scale))
+        scale = "a whole scale" if whole else "a scale"
         each = "for each channel" if self.scales == "channel" else "for the layer"
-        return Approximation(f"weights rounded to {self.bits} bits, a scale {each}: {moved}")
+        return Approximation(f"weights rounded to {self.bits} bits, {scale} {each}: {moved}")
 
 
 def few_bits(op: Conv | Dense, bits: int) -> bool:

@@ -48,7 +48,7 @@ class UnrollSteps(Rewrite):
         if len(runs) > self.most_runs:
             raise PassError(
                 f"at most {self.most_runs} runs of equal steps expected, found {len(runs)} in {len(op.heights)} steps; "
-                f"train with equal steps, or allow more: unroll-steps{{most_runs={len(runs)}}}"
+                f"train with equal steps, or allow more in a recipe (--passes): unroll-steps{{most_runs={len(runs)}}}"
             )
         _move_pool(graph, node, op)
         _sum(graph, node.name, graph[node.name].inputs[0], runs, op.base)
