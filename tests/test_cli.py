@@ -42,6 +42,11 @@ def test_inspect_json() -> None:
     assert found["problems"] == []
 
 
+def test_verify_says_the_order_of_its_arguments_where_they_are_swapped(tmp_path: Path) -> None:
+    assert onnx2snn("convert", MODEL, "-o", tmp_path / "net").code == 0
+    one_line(onnx2snn("verify", tmp_path / "net", MODEL), "found a folder", "verify MODEL FOLDER, in this order")
+
+
 def test_verify_names_the_file_that_is_gone(tmp_path: Path) -> None:
     assert onnx2snn("convert", DEMO / "digits.onnx", "-o", tmp_path / "net").code == 0
     (tmp_path / "net" / "arrays.safetensors").unlink()

@@ -68,6 +68,13 @@ def test_commands_say_what_to_install(gone: str, command: str, extra: str, tmp_p
     assert "Traceback" not in answer.stderr
 
 
+def test_a_missing_package_is_said_before_what_the_backend_cannot_take(tmp_path: Path) -> None:
+    """The demo network breaks rules of netx."""
+    answer = without("h5py", "convert", "onnx2snn/demo/digits.onnx", "-o", tmp_path / "net", "--backend", "netx")
+    assert answer.stderr.startswith("onnx2snn: backend netx needs h5py: pip install 'onnx2snn[loihi]'")
+    assert "cannot take" not in answer.stderr
+
+
 def test_recipes_are_listed_without_torch() -> None:
     answer = without("torch,lightning", "recipes", "--json")
     assert (answer.returncode, answer.stderr) == (0, "")

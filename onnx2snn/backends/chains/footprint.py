@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onnx2snn.backends.base import Footprint
-from onnx2snn.backends.chains.partition import Cores
+from onnx2snn.backends.chains.partition import UNBOUND, Cores
 
 
 def footprint_of(record: Cores) -> Footprint:
@@ -19,8 +19,8 @@ def footprint_of(record: Cores) -> Footprint:
     sentences = (
         f"{in_words(record)}, {record.cores_of_a_chip} cores each",
         *host,
-        f"fullest core: {full.core} of {full.layer}, {full}",
-        f"what binds: {record.binding}",
+        f"fullest: core {full.core} of {full.layer}, {full}",
+        record.binding if record.binding == UNBOUND else f"what binds: {record.binding}",
         *(f"assumed: {assumption}" for assumption in record.assumptions),
     )
     columns = ("layer", "sums", "cores", "neurons of a core", "fullest core")

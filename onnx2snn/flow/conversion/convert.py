@@ -14,6 +14,7 @@ from onnx2snn.analysis.widths import is_integer
 from onnx2snn.artifact import Manifest, Network, Schedule, Source
 from onnx2snn.backends.base import Backend
 from onnx2snn.errors import BackendError, UsageError
+from onnx2snn.extras import need
 from onnx2snn.flow.conversion.budget import Budget
 from onnx2snn.flow.conversion.calibration import Calibration
 from onnx2snn.flow.conversion.choice import choose
@@ -131,7 +132,8 @@ class Conversion:
         return save(self.lower(chosen), chosen, as_path("folder", folder), force)
 
     def lower(self, backend: Backend, observer: Observer | None = None) -> Network:
-        """The network as `backend` takes it, its design rules checked."""
+        """The network as `backend` takes it, its design rules checked; first of all, whether its packages are there."""
+        need(f"backend {backend.name}", *backend.needs)
         if self.imported is not None:
             return self.imported.lower(backend, observer)
         if not backend.chooses or self.options.code is not None or "map-neurons" in (self.options.passes or ""):

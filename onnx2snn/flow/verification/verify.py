@@ -70,7 +70,10 @@ def verify(
     """
     _check_use(data, diagnose, keep, resume)
     findings: list[str] = []
-    case = _opened(as_path("model", model), as_path("folder", folder), findings)
+    path, artifact_folder = as_path("model", model), as_path("folder", folder)
+    if path.is_dir() and artifact_folder.is_file():
+        raise UsageError(f"{path}: a model file expected, found a folder; verify MODEL FOLDER, in this order")
+    case = _opened(path, artifact_folder, findings)
     if case.spiking and diagnose:
         raise UsageError("`diagnose`: goes with an ONNX network; a trained spiking network has no staircases to miss")
     artifact, certificate = case.artifact, case.certificate()

@@ -3,11 +3,12 @@
 from onnx2snn.backends.chains.partition.blocks import HOST, Block, Projection
 from onnx2snn.backends.chains.partition.partition import Partition, Placed, partition
 from onnx2snn.backends.chains.partition.profile import Arriving, Load, Profile, Resource
-from onnx2snn.backends.chains.partition.record import Cores, differences, read_cores, record_of, write_cores
+from onnx2snn.backends.chains.partition.record import UNBOUND, Cores, differences, read_cores, record_of, write_cores
 from onnx2snn.backends.chains.partition.tiling import Tiling
 
 __all__ = [
     "HOST",
+    "UNBOUND",
     "Arriving",
     "Block",
     "Cores",

@@ -24,6 +24,7 @@ from onnx2snn.backends.chains.tables import Record, Sizes
 from onnx2snn.errors import ArtifactError
 
 CORES = "cores.json"
+UNBOUND = "no limit binds: every layer fits one core"
 
 
 class ResourceRecord(Record):
@@ -163,5 +164,5 @@ def _fullest(placed: Placed, profile: Profile) -> Fullest:
 def _binding(layers: tuple[LayerCores, ...]) -> str:
     most = max(layers, key=lambda layer: layer.cores)
     if most.cores == 1:
-        return "no limit binds: every layer fits one core"
+        return UNBOUND
     return f"{most.name} takes {most.cores} cores, most of all layers, because of {most.fullest} on one of them"
