@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,13 @@ def test_what_is_no_path_is_said(call: Callable[[], object], said: tuple[str, ..
         call()
     for words in said:
         assert words.replace("`", "") in str(raised.value)
+
+
+def test_the_page_names_every_keyword() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
+    keywords = set(signature(package.convert).parameters) - {"model", "command"}
+    lacking = [name for name in {*keywords, *(one.name for one in fields(package.Calibration))} if name not in page]
+    assert not lacking
 
 
 def test_an_open_file_of_arrays_is_no_path() -> None:
