@@ -427,6 +427,7 @@ def test_the_command_in_a_few_lines(artifacts: Path) -> None:
     assert result.code == 0, result.err
     assert "equal to the quantised network in every count, for every input" in result.out
     assert "left out: " in result.out
+    assert result.out.splitlines()[-1] == "no page is written without -o PAGE.html"
     found = onnx2snn("report", artifacts / "st-bif", "--json").json
     assert Report.model_validate(found).conversion.exact
 

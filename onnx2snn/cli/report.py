@@ -91,6 +91,8 @@ def command(
         for word, place in (("page", out), ("pictures", pictures), ("tables", tables)):
             if place is not None:
                 print(f"{word}: {place}")
+        if out is None and pictures is None and tables is None:
+            print("no page is written without -o PAGE.html")
     raise typer.Exit(1 if found.findings else 0)
 
 
