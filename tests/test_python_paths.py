@@ -1,4 +1,5 @@
 """What Python's callers give where a path is expected: wrong use is one line that says what to do instead."""
+# pyright: reportArgumentType=false
 
 from __future__ import annotations
 
