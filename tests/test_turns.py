@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from onnx2snn.analysis.turns import extremes, resolution
 
+rise = st.floats(0, 8) | st.integers(0, 64).map(lambda n: n / 16)
 number = st.floats(-8, 8) | st.integers(-64, 64).map(lambda n: n / 16)
 
 
-@given(st.lists(st.tuples(number, number), min_size=1, max_size=3), st.integers(1, 40), st.integers(1, 9))
+@given(st.lists(st.tuples(number, rise), min_size=1, max_size=3), st.integers(1, 40), st.integers(1, 9))
 def test_the_extremes_of_segments(lines: list[tuple[float, float]], count: int, size: int) -> None:
     start, slope = np.array(lines).T
     found = extremes(start, slope, count, size)

@@ -22,8 +22,8 @@ def turns(x: Array) -> Array:
 def extremes(start: Array, slope: Array, count: int, size: int) -> tuple[Array, Array, Array, Array]:
     """Of the fractions of start + k slope for k below `count` the greatest and the least of every `size` in turn.
 
-    start, slope: float64 (n,). Returns the greatest and the least, float64 (n, segments), within
-    `resolution`, and which k these are, int64 like them.
+    start, slope: float64 (n,); no slope is negative, for then its fraction is exact. Returns the greatest and the
+    least, float64 (n, segments), within `resolution`, and which k these are, int64 like them.
     """
     bits, segments = _index_bits(count), -(-count // size)
     begin, rise = (turns(part) >> bits << bits for part in (start, slope))
@@ -45,8 +45,8 @@ def extremes(start: Array, slope: Array, count: int, size: int) -> tuple[Array, 
 
 
 def resolution(count: int) -> float:
-    """By how much `extremes` may cut off or round at most."""
-    return 2.0 ** max(2 * int(_index_bits(count)) - 64, -52)
+    """By how much `extremes` may cut off, of start and of k slopes, and round at most."""
+    return 2.0 ** (2 * int(_index_bits(count)) - 64) + 2.0**-52
 
 
 def _index_bits(count: int) -> np.uint64:
